@@ -58,7 +58,10 @@ pub(crate) use digest::{Digest, DigestBuilder};
 pub(crate) use failures::{
     CallFailure, CaseFailure, FailureWording, FatalParty, GraderFailure, JudgeFailure,
 };
-pub(crate) use gate::{CountOrShare, Gate, GateReport, MIN_ANSWERS_FOR_P95, evaluate_gate};
+pub(crate) use gate::{
+    ComparedFigures, CountOrShare, Gate, GateReport, GateViolation, InconclusiveReason, LimitedFigure,
+    MIN_ANSWERS_FOR_P95, evaluate_gate,
+};
 pub(crate) use golden_set::{GoldenSet, split_subject_name};
 pub(crate) use grader_task::{GraderProgram, GraderTask};
 pub(crate) use grader_usage::GraderUsage;

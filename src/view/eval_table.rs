@@ -3,6 +3,7 @@
 use super::baseline_comparison::comparison_section;
 use super::failing_cases::failing_cases_section;
 use super::format::{format_cost, pluralize, wrap_with_indent};
+use super::gate_reasons::gate_messages;
 use super::report::{ReportCases, SIMULATED_NOTE, describe_grading, describe_repairs, is_simulated};
 use super::table::{BORDERLESS_WIDTH, new_table, unwrapped_width};
 use super::{ConsoleWidths, EvalRun};
@@ -146,5 +147,5 @@ fn describe_gate(run: &EvalRun<'_>) -> String {
             ),
         };
     }
-    run.gate.messages().fold(String::new(), |out, reason| out + "gate: FAILED: " + reason + "\n")
+    gate_messages(run.gate).fold(String::new(), |out, reason| out + "gate: FAILED: " + &reason + "\n")
 }

@@ -21,6 +21,7 @@ mod eval_notes;
 mod eval_table;
 mod failing_cases;
 mod format;
+mod gate_reasons;
 mod models;
 mod pairwise_table;
 mod ping;

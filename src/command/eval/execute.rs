@@ -19,8 +19,9 @@ use crate::cli::EvalArgs;
 use crate::command::observer::{CommandObserver, ProgressObserver};
 use crate::eval::store::RunRow;
 use crate::eval::{
-    CachePolicy, Graders, ProviderSlots, ResultRetention, RunContext, RunOptions, RunStopReason, StopSignal,
-    SubjectResults, SubjectSummary, evaluate_gate, load_resumed_run, remove_expired_answers, run_subject,
+    CachePolicy, Graders, InconclusiveReason, ProviderSlots, ResultRetention, RunContext, RunOptions,
+    RunStopReason, StopSignal, SubjectResults, SubjectSummary, evaluate_gate, load_resumed_run,
+    remove_expired_answers, run_subject,
 };
 use crate::route::store::StoreError;
 use crate::route::{CallOptions, Router};
@@ -223,15 +224,17 @@ async fn run_set(
     let source = prepared.spec.baseline.as_ref();
     let baseline = source.and_then(BaselineSource::subject_in_run);
     let mut gate = evaluate_gate(&prepared.gate, &summaries, baseline, &comparisons);
-    gate.inconclusive.extend(unread_history.map(|error| format!("cannot read earlier runs: {error}")));
+    gate.inconclusive.extend(unread_history.map(InconclusiveReason::HistoryUnreadable));
     let mut missing = 0;
     for (subject, results) in subjects.iter().zip(&results) {
         let run = results.stats.len();
         missing += prepared.results_per_subject() - results.scored_count();
         if run < prepared.results_per_subject() {
-            let message =
-                format!("{}: only {run} of {} cases were run", subject.name, prepared.results_per_subject());
-            gate.inconclusive.push(message);
+            gate.inconclusive.push(InconclusiveReason::Incomplete {
+                subject: subject.name.clone(),
+                finished: run,
+                cases: prepared.results_per_subject(),
+            });
         }
     }
     let is_complete = results.iter().all(|results| results.stats.len() == prepared.results_per_subject());

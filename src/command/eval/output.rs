@@ -209,7 +209,7 @@ fn warn_cost_limit_reached(context: &CommandContext, finished: &[FinishedRun]) {
 /// cost limit always gives at least 4, however few cases it stopped.
 fn run_outcome(run: &FinishedRun) -> CommandOutcome {
     let mut failed =
-        if run.gate.reasons.is_empty() { CommandOutcome::Success } else { CommandOutcome::GateFailed };
+        if run.gate.violations.is_empty() { CommandOutcome::Success } else { CommandOutcome::GateFailed };
     let hit_limit =
         |limit| run.results.iter().any(|results: &SubjectResults| results.count_limit_hits(limit) > 0);
     if hit_limit(LimitHit::Cost) {

@@ -1,29 +1,10 @@
 //! Applies a gate to the results of a run.
 
 use super::Gate;
+use super::report::{ComparedFigures, GateReport, GateViolation, InconclusiveReason, LimitedFigure};
 use crate::catalog::Cost;
-use crate::chat::pluralize;
-use crate::eval::statistics::ComparisonVerdict;
+use crate::eval::statistics::{ComparisonMetric, ComparisonVerdict};
 use crate::eval::{BaselineComparison, BaselineOrigin, SubjectSummary};
-
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct GateReport {
-    /// Reasons to fail.
-    pub reasons: Vec<String>,
-    /// Reasons why too few cases were scored to decide.
-    pub inconclusive: Vec<String>,
-}
-
-impl GateReport {
-    pub(crate) fn is_passed(&self) -> bool {
-        self.reasons.is_empty() && self.inconclusive.is_empty()
-    }
-
-    /// All reasons not to pass, inconclusive ones first.
-    pub(crate) fn messages(&self) -> impl Iterator<Item = &str> {
-        self.inconclusive.iter().chain(&self.reasons).map(String::as_str)
-    }
-}
 
 /// Checks unscored cases of every subject, minimums and limits of every subject except the baseline, and then
 /// each challenger against the baseline. For a subject without a minimum and without a comparison, any failed
@@ -43,18 +24,14 @@ pub(crate) fn evaluate_gate(
         if baseline == Some(summary.subject.as_str()) && !is_challenger(&summary.subject) {
             continue;
         }
-        report.reasons.extend(check_floors(gate, summary));
+        report.violations.extend(check_floors(gate, summary));
         // A comparison with a baseline or a history replaces the minimum.
         if !gate.has_floor() && !is_challenger(&summary.subject) && summary.failed > 0 {
-            let cases = summary.passed + summary.failed + summary.unscored;
-            let failed = match cases {
-                1 => "the only case".to_owned(),
-                _ => format!("{} of {cases} cases", summary.failed),
-            };
-            report.reasons.push(format!(
-                "{}: {failed} failed (no minimum is set, so every case must pass)",
-                summary.subject
-            ));
+            report.violations.push(GateViolation::CasesFailed {
+                subject: summary.subject.clone(),
+                failed: summary.failed,
+                cases: summary.passed + summary.failed + summary.unscored,
+            });
         }
     }
     for comparison in comparisons {
@@ -63,125 +40,118 @@ pub(crate) fn evaluate_gate(
     report
 }
 
-fn check_unscored(gate: &Gate, summary: &SubjectSummary) -> Option<String> {
+fn check_unscored(gate: &Gate, summary: &SubjectSummary) -> Option<InconclusiveReason> {
     let cases = summary.passed + summary.failed + summary.unscored;
-    let (name, allowed) = (&summary.subject, gate.max_unscored_cases(cases));
+    let (subject, allowed) = (summary.subject.clone(), gate.max_unscored_cases(cases));
     if summary.passed + summary.failed == 0 {
-        return Some(match cases {
-            1 => format!("{name}: the only case could not be scored"),
-            _ => format!("{name}: none of the {cases} cases could be scored"),
-        });
+        return Some(InconclusiveReason::NothingScored { subject, cases });
     }
-    (summary.unscored > allowed).then(|| {
-        format!("{name}: {} of {} unscored, {allowed} allowed", summary.unscored, pluralize(cases, "case"))
-    })
+    let unscored = summary.unscored;
+    (unscored > allowed).then_some(InconclusiveReason::TooManyUnscored { subject, unscored, cases, allowed })
 }
 
 /// The minimums and limits that a subject violates.
-fn check_floors(gate: &Gate, summary: &SubjectSummary) -> Vec<String> {
-    let name = &summary.subject;
+fn check_floors(gate: &Gate, summary: &SubjectSummary) -> Vec<GateViolation> {
+    let subject = || summary.subject.clone();
     let lower_end = |interval: Option<(f64, f64)>| interval.filter(|_| gate.strict).map(|(low, _)| low);
-    let check_minimum = |what: &str, value: Option<f64>, low: Option<f64>, minimum: Option<f64>| {
+    let check_minimum = |metric, value: Option<f64>, low: Option<f64>, minimum: Option<f64>| {
         let (value, minimum) = value.zip(minimum)?;
         // Minimums are decimal; a rate that equals one as a fraction must not fail due to rounding. NaN never
         // passes.
         let misses = |value: f64| value.is_nan() || value < minimum - 1e-12;
         if misses(value) {
-            return Some(format!("{name}: {what} {value:.3} is below the minimum of {minimum}"));
+            return Some(GateViolation::BelowMinimum { subject: subject(), metric, value, minimum });
         }
         let low = low.filter(|low| misses(*low))?;
-        Some(format!(
-            "{name}: {what} {value:.3} may be as low as {low:.3}, below the minimum of {minimum} (strict)"
-        ))
+        Some(GateViolation::PossiblyBelowMinimum { subject: subject(), metric, value, low, minimum })
     };
     let spent = Cost::sum([summary.cost, summary.cached_cost]).usd();
-    let check_limit = |what: &str, unit: &str, value: Option<f64>, limit: Option<f64>| match (value, limit?) {
+    let check_limit = |figure, value: Option<f64>, limit: Option<f64>| match (value, limit?) {
         // `check_unscored` already reports that.
         (None, _) if summary.passed + summary.failed == 0 => None,
-        (None, limit) => Some(format!(
-            "{name}: {what} is unknown, so the limit of {} cannot be checked",
-            format_limit(unit, limit)
-        )),
-        (Some(value), limit) if value > limit * (1.0 + 1e-12) => Some(format!(
-            "{name}: {what} {} exceeds the limit of {}",
-            format_limit(unit, value),
-            format_limit(unit, limit)
-        )),
+        (None, limit) => Some(GateViolation::FigureUnknown { subject: subject(), figure, limit }),
+        (Some(value), limit) if value > limit * (1.0 + 1e-12) => {
+            Some(GateViolation::LimitExceeded { subject: subject(), figure, value, limit })
+        }
         _ => None,
     };
     let [p50, p95] = [0, 1].map(|index| summary.latency_ms.map(|latency| latency[index]));
     [
         check_minimum(
-            "pass rate",
+            ComparisonMetric::PassRate,
             summary.pass_rate,
             lower_end(summary.pass_rate_interval),
             gate.min_pass_rate,
         ),
-        check_minimum("mean score", summary.mean_score, lower_end(summary.score_interval), gate.min_score),
-        check_limit("cost", "$", spent, gate.max_cost_usd),
-        check_limit("p50", "ms", p50, gate.max_p50_ms),
-        check_limit("p95", "ms", p95, gate.max_p95_ms),
+        check_minimum(
+            ComparisonMetric::Score,
+            summary.mean_score,
+            lower_end(summary.score_interval),
+            gate.min_score,
+        ),
+        check_limit(LimitedFigure::Cost, spent, gate.max_cost_usd),
+        check_limit(LimitedFigure::P50, p50, gate.max_p50_ms),
+        check_limit(LimitedFigure::P95, p95, gate.max_p95_ms),
     ]
     .into_iter()
     .flatten()
     .collect()
 }
 
-fn format_limit(unit: &str, value: f64) -> String {
-    match unit {
-        "$" => format!("${value}"),
-        unit => format!("{} {unit}", (value * 10.0).round() / 10.0),
-    }
-}
-
 /// Fails a challenger that is worse than the baseline, else one whose observed drop exceeds the limit, else,
 /// with `strict`, one whose drop cannot be ruled out.
 fn check_comparison(gate: &Gate, comparison: &BaselineComparison, report: &mut GateReport) {
-    let (name, baseline) = (&comparison.challenger, &comparison.baseline);
+    let names = || (comparison.challenger.clone(), comparison.baseline.clone());
     let found = match &comparison.result {
         Ok(found) => found,
         Err(error) => {
-            report.inconclusive.push(format!("{name} vs. {baseline}: {error}"));
+            let ((challenger, baseline), error) = (names(), error.clone());
+            report.inconclusive.push(InconclusiveReason::NotComparable { challenger, baseline, error });
             return;
         }
     };
-    let pairs = (found.pairs + found.left_out) as u64;
-    let allowed = gate.max_unscored_cases(pairs);
-    if found.left_out as u64 > allowed {
-        report.inconclusive.push(format!(
-            "{name} vs. {baseline}: {} of {} not scored on both sides, {allowed} allowed",
-            found.left_out,
-            pluralize(pairs, "case")
-        ));
+    let (cases, left_out) = ((found.pairs + found.left_out) as u64, found.left_out as u64);
+    let allowed = gate.max_unscored_cases(cases);
+    if left_out > allowed {
+        let (challenger, baseline) = names();
+        report.inconclusive.push(InconclusiveReason::TooManyUnpaired {
+            challenger,
+            baseline,
+            left_out,
+            cases,
+            allowed,
+        });
     }
-    let what = comparison.metric.name();
-    let (low, high) = found.interval;
+    let figures = ComparedFigures {
+        metric: comparison.metric,
+        challenger: found.challenger,
+        baseline: found.baseline,
+        difference: found.difference,
+        interval: found.interval,
+    };
     let drop = -found.difference;
     let is_history = matches!(comparison.origin, BaselineOrigin::History(_));
     // `max_drop` applies to a change of models, not to the drift of one model.
     let max_drop = gate.max_drop.filter(|_| !is_history);
+    let (challenger, baseline) = names();
     if found.verdict == ComparisonVerdict::Worse {
-        let (intro, baseline_note) = match is_history {
-            true => (format!("{name} has drifted"), " in earlier runs"),
-            false => (format!("{name} is worse than {baseline}"), ""),
-        };
-        report.reasons.push(format!(
-            "{intro}: {what} {:.3} vs. {:.3}{baseline_note}, difference {:+.3} [{low:+.3}, {high:+.3}]",
-            found.challenger, found.baseline, found.difference
-        ));
+        report.violations.push(match is_history {
+            true => GateViolation::Drifted { subject: challenger, figures },
+            false => GateViolation::Worse { challenger, baseline, figures },
+        });
     } else if let Some(allowed) = max_drop.filter(|allowed| drop > allowed + 1e-12) {
-        report.reasons.push(format!(
-            "{name}: {what} {:.3} is {drop:.3} below {baseline}'s {:.3}, which exceeds the allowed drop of {allowed}",
-            found.challenger, found.baseline
-        ));
+        report.violations.push(GateViolation::DropExceeded { challenger, baseline, figures, allowed });
     } else if let Some(allowed) = max_drop.filter(|allowed| {
         // A self-comparison has no drop.
         gate.strict && !comparison.is_self_comparison() && found.largest_drop > allowed + 1e-12
     }) {
-        report.reasons.push(format!(
-            "{name}: a drop of up to {:.3} vs. {baseline} cannot be ruled out, but only {allowed} is allowed (strict); the smallest `max_drop` that this set can pass is {:.3}",
-            found.largest_drop, found.clearable_margin
-        ));
+        report.violations.push(GateViolation::DropPossible {
+            challenger,
+            baseline,
+            largest_drop: found.largest_drop,
+            clearable_margin: found.clearable_margin,
+            allowed,
+        });
     }
 }
 
@@ -204,7 +174,7 @@ mod tests {
     fn floor_and_unscored_limit_cases() {
         let gate = Gate { min_pass_rate: Some(0.6), ..Gate::default() };
         assert!(evaluate(&gate, summary(6, 4, 0)).is_passed());
-        assert_eq!(evaluate(&gate, summary(5, 5, 0)).reasons.len(), 1);
+        assert_eq!(evaluate(&gate, summary(5, 5, 0)).violations.len(), 1);
         assert_eq!(evaluate(&gate, summary(10, 0, 1)).inconclusive.len(), 1);
         let lenient = Gate { max_unscored: Some(CountOrShare::Share(0.1)), ..gate };
         assert!(evaluate(&lenient, summary(9, 0, 1)).is_passed());
@@ -222,12 +192,10 @@ mod tests {
         let gate = Gate { max_cost_usd: Some(1.0), max_p50_ms: Some(100.0), ..Gate::default() };
         let unknown =
             SubjectSummary { cost: Cost::UNKNOWN, latency_ms: Some([99.0, 1.0, 1.0]), ..summary(1, 0, 0) };
-        let reasons = evaluate(&gate, unknown).reasons;
-        assert_eq!(reasons, ["m: cost is unknown, so the limit of $1 cannot be checked"]);
+        let unknown_figure =
+            |figure, limit| GateViolation::FigureUnknown { subject: "m".into(), figure, limit };
+        assert_eq!(evaluate(&gate, unknown).violations, [unknown_figure(LimitedFigure::Cost, 1.0)]);
         let untimed = SubjectSummary { latency_ms: None, ..summary(1, 0, 0) };
-        assert_eq!(
-            evaluate(&gate, untimed).reasons,
-            ["m: p50 is unknown, so the limit of 100 ms cannot be checked"]
-        );
+        assert_eq!(evaluate(&gate, untimed).violations, [unknown_figure(LimitedFigure::P50, 100.0)]);
     }
 }

@@ -5,9 +5,11 @@ mod count_or_share;
 mod evaluate;
 #[cfg(test)]
 mod false_alarm_tests;
+mod report;
 
 pub(crate) use count_or_share::CountOrShare;
-pub(crate) use evaluate::{GateReport, evaluate_gate};
+pub(crate) use evaluate::evaluate_gate;
+pub(crate) use report::{ComparedFigures, GateReport, GateViolation, InconclusiveReason, LimitedFigure};
 
 use super::statistics::ComparisonMetric;
 

@@ -19,7 +19,7 @@ pub(crate) fn annotations(runs: &[EvalRun<'_>], relative_path: &dyn Fn(&str) -> 
         let set_location = SourceLocation { path: run.set.path.as_str().into(), line: 1 };
         errors.extend(
             run.reasons()
-                .map(|reason| workflow_command("error", &set_location, relative_path, &title, reason)),
+                .map(|reason| workflow_command("error", &set_location, relative_path, &title, &reason)),
         );
     }
     for run in runs {
@@ -37,7 +37,7 @@ pub(crate) fn annotations(runs: &[EvalRun<'_>], relative_path: &dyn Fn(&str) -> 
                 let location = location
                     .unwrap_or_else(|| SourceLocation { path: run.set.path.as_str().into(), line: 1 });
                 // If the gate passes, it allows this failure.
-                let fails = reported.verdict == Verdict::Fail && !run.gate.reasons.is_empty();
+                let fails = reported.verdict == Verdict::Fail && !run.gate.violations.is_empty();
                 let (kind, list) = if fails { ("error", &mut errors) } else { ("warning", &mut warnings) };
                 if list.len() < MAX_ANNOTATIONS {
                     list.push(workflow_command(kind, &location, relative_path, &title, &message));

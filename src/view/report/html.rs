@@ -38,7 +38,7 @@ fn run_value(run: &EvalRun<'_>) -> Value {
         .collect();
     context! {
         name => strip_control_chars(&run.set.name), description => run.set.description.as_deref().map(strip_control_chars), about => describe_run(run),
-        passed => run.gate.is_passed(), reasons => run.reasons().map(strip_control_chars).collect::<Vec<_>>(), subjects,
+        passed => run.gate.is_passed(), reasons => run.reasons().map(|reason| strip_control_chars(&reason)).collect::<Vec<_>>(), subjects,
         comparisons => comparison_lines(run.comparisons, false).iter().map(|line| strip_control_chars(line)).collect::<Vec<_>>(),
         simulated => is_simulated(run).then_some(super::report_text::SIMULATED_NOTE),
     }

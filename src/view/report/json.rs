@@ -62,11 +62,18 @@ fn run_header(run: &EvalRun<'_>) -> Map<String, Value> {
         ("set", set),
         ("subjects", run.summaries.iter().map(summary_json).collect()),
         ("comparison", run.comparisons.iter().map(comparison_json).collect()),
-        ("gate", json!({"passed": run.gate.is_passed(), "reasons": run.reasons().collect::<Vec<_>>()})),
+        ("gate", gate_json(run)),
     ]
     .into_iter()
     .map(|(key, value)| (key.to_owned(), value))
     .collect()
+}
+
+/// The code of each reason has the same index in `codes` as its sentence in `reasons`.
+fn gate_json(run: &EvalRun<'_>) -> Value {
+    json!({
+        "passed": run.gate.is_passed(), "reasons": run.reasons().collect::<Vec<_>>(), "codes": run.gate.codes().collect::<Vec<_>>(),
+    })
 }
 
 fn build_report<'a>(runs: &'a [EvalRun<'a>], exit_code: u8, results: bool) -> JsonReport<'a> {

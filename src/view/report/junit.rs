@@ -63,7 +63,7 @@ fn add_properties(suite: &mut TestSuite, run: &EvalRun<'_>, summary: &SubjectSum
         ("comparison", describe_comparison(run, summary)),
         ("gate.passed", Some(run.gate.is_passed().to_string())),
     ];
-    all.extend(run.reasons().map(|reason| ("gate.reason", Some(reason.to_owned()))));
+    all.extend(run.reasons().map(|reason| ("gate.reason", Some(reason))));
     let known = all.into_iter().filter_map(|(name, value)| Some((name, value?)));
     suite.add_properties(known.map(|(name, value)| (name.to_owned(), clean_attribute(&value))));
 }

@@ -28,13 +28,13 @@ pub(crate) fn markdown_report(runs: &[EvalRun<'_>]) -> String {
 fn overview(run: &EvalRun<'_>) -> String {
     let verdict = if run.gate.is_passed() {
         "✅ the gate passed"
-    } else if run.gate.reasons.is_empty() {
+    } else if run.gate.violations.is_empty() {
         "⚠️ the gate is inconclusive"
     } else {
         "❌ the gate failed"
     };
     let mut out = format!("## {}: {verdict}\n\n", inline_code(&run.set.name));
-    let reasons: Vec<&str> = run.reasons().collect();
+    let reasons: Vec<String> = run.reasons().collect();
     if !reasons.is_empty() {
         out += &format!("{}\n", fenced_block(&reasons.join("\n")));
     }

@@ -19,6 +19,7 @@ use crate::eval::statistics::MinPass;
 use crate::eval::{
     self, BaselineComparison, CaseResult, GateReport, GoldenSet, SubjectResults, SubjectSummary,
 };
+use crate::view::gate_reasons::gate_messages;
 
 pub(crate) use github::{annotations, neutralize_workflow_commands};
 pub(crate) use json::eval_json;
@@ -53,8 +54,8 @@ impl<'a> EvalRun<'a> {
     }
 
     /// Why the gate does not pass, the most serious reason first.
-    pub(super) fn reasons(&self) -> impl Iterator<Item = &'a str> + use<'a> {
-        self.gate.messages()
+    pub(super) fn reasons(&self) -> impl Iterator<Item = String> + use<'a> {
+        gate_messages(self.gate)
     }
 }
 
