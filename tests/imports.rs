@@ -19,7 +19,7 @@ const ALLOWED_IMPORTS: &[(&str, &[&str])] = &[
     ("provider", &["chat", "dialect", "catalog"]),
     ("route", &["chat", "dialect", "catalog", "provider"]),
     ("eval", &["chat", "dialect", "catalog", "provider", "route"]),
-    ("ledger", &["route", "eval"]),
+    ("ledger", &["chat", "route", "eval"]),
     ("view", &["chat", "dialect", "catalog", "provider", "route", "eval"]),
     ("config", &["chat", "dialect", "catalog", "provider", "route", "eval"]),
     ("cli", &[]),

@@ -292,15 +292,15 @@ fn check_costs(folder: &Path, kind: &str) -> u32 {
             if let Some(reported_in_body) = parse_reported_cost(&objects) {
                 by_provider += 1;
                 if let Some(reported) = response.usage.reported_cost_nano_usd
-                    && (reported as f64 - reported_in_body).abs() > 1.0
+                    && (reported.get() as f64 - reported_in_body).abs() > 1.0
                 {
-                    wrong.push(format!("{name}: reported {reported}, expected {reported_in_body}"));
+                    wrong.push(format!("{name}: reported {reported:?}, expected {reported_in_body}"));
                 }
                 continue;
             }
             let Some(usage) = parse_billed_usage(provider, dialect, &objects) else { continue };
             let expected = compute_cost_nano_dollars(prices, &usage);
-            let got = cost_at_list_price(&response.usage, &facts.pricing).map(u128::from);
+            let got = cost_at_list_price(&response.usage, &facts.pricing).map(|cost| u128::from(cost.get()));
             if got != expected {
                 wrong.push(format!("{name}: {got:?}, expected {expected:?}"));
             }

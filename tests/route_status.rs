@@ -1,6 +1,7 @@
 //! `slalom route` without a prompt: the state of each candidate and its reason; and `--reset`.
 
 use serde_json::Value;
+use slalom::chat::NanoDollars;
 use slalom::config::{Config, ConfigFile, ConfigOrigin, TrustStore};
 use slalom::route::{Availability, HealthReport, Unavailable};
 use slalom::view::{RouteView, RoutesView, routes_json, routes_table};
@@ -118,7 +119,7 @@ fn routes_view(config: &Config) -> RoutesView<'static> {
     RoutesView {
         routes: routes.collect(),
         budget: config.budget,
-        spent: Some([300_000_000, 0]),
+        spent: Some([300_000_000, 0].map(NanoDollars::new)),
         folder: None,
         now: NOW_MS,
     }

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use slalom::catalog::Capability;
+use slalom::chat::NanoDollars;
 use slalom::config::{CandidateSpec, Config, ConfigFile, ConfigOrigin, SubjectError, TrustStore};
 use slalom::route::{
     BalanceWeights, CandidateConditions, DailyBudget, OnExceeded, OnMissingPassRate, QualityFloor, RetryWhen,
@@ -104,7 +105,10 @@ fn yaml_with_routes(routes: &str) -> String {
 fn every_key_is_read() {
     let folder = tempfile::tempdir().unwrap();
     let config = load_config(EVERY_KEY, folder.path(), ConfigOrigin::Explicit);
-    assert_eq!(config.budget, Some(DailyBudget { limit: 20_000_000_001, on_exceeded: OnExceeded::Warn }));
+    assert_eq!(
+        config.budget,
+        Some(DailyBudget { limit: NanoDollars::new(20_000_000_001), on_exceeded: OnExceeded::Warn })
+    );
     assert_eq!(config.on_breaker_open.as_ref().unwrap()[0], "notify-send");
     let limits = config.providers["gpu-box"].limits;
     assert_eq!(
@@ -114,7 +118,7 @@ fn every_key_is_read() {
     let summarize = route_policy(&config, "summarize");
     assert_eq!(summarize.strategy, Strategy::Priority);
     assert_eq!(summarize.requirements.capabilities, [Capability::JsonSchema, Capability::Tools]);
-    assert_eq!(summarize.requirements.max_cost, Some(50_000_000));
+    assert_eq!(summarize.requirements.max_cost, Some(NanoDollars::new(50_000_000)));
     assert_eq!(summarize.requirements.max_p50, Some(Duration::from_secs(4)));
     let set = folder.path().join("set.yaml").canonicalize().unwrap();
     let quality = QualityFloor {

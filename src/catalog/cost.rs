@@ -1,7 +1,7 @@
 //! Costs as integers, from usage and prices.
 
-use super::{NanoDollars, Pricing};
-use crate::chat::Usage;
+use super::Pricing;
+use crate::chat::{NanoDollars, Usage};
 
 /// How a cost was determined.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -44,7 +44,7 @@ impl Cost {
     pub const UNKNOWN: Self = Self { nano_dollars: None, source: CostSource::Unknown };
 
     /// For a call that sent nothing.
-    pub const ZERO: Self = Self { nano_dollars: Some(0), source: CostSource::Catalog };
+    pub const ZERO: Self = Self { nano_dollars: Some(NanoDollars::ZERO), source: CostSource::Catalog };
 
     /// The cost that the provider reports, else the tokens at these prices.
     pub fn from_usage(usage: &Usage, pricing: Option<&Pricing>) -> Self {
@@ -74,7 +74,7 @@ impl Cost {
     }
 
     pub fn usd(self) -> Option<f64> {
-        self.nano_dollars.map(|nano| nano as f64 / 1e9)
+        self.nano_dollars.map(NanoDollars::to_usd)
     }
 }
 
@@ -116,17 +116,18 @@ pub fn cost_at_list_price(usage: &Usage, pricing: &Pricing) -> Option<NanoDollar
     for (tokens, per_million) in parts {
         if tokens > 0 {
             // Treat an overflow as an unknown cost.
-            total = total.checked_add(u128::from(tokens) * u128::from(per_million?))?;
+            total = total.checked_add(u128::from(tokens) * u128::from(per_million?.get()))?;
         }
     }
-    u64::try_from(total.checked_add(500_000)? / 1_000_000).ok()
+    u64::try_from(total.checked_add(500_000)? / 1_000_000).ok().map(NanoDollars::new)
 }
 
 /// Three significant digits, at least two decimals; zero is `0`.
-pub(crate) fn format_usd_rounded(usd: f64) -> String {
-    if usd <= 0.0 {
+pub(crate) fn format_usd_rounded(amount: NanoDollars) -> String {
+    if amount == NanoDollars::ZERO {
         return "0".to_owned();
     }
+    let usd = amount.to_usd();
     // The smallest amount is one nano-dollar, so the exponent is between -9 and 0.
     let decimals = if usd >= 1.0 { 2 } else { (2.0 - usd.log10().floor()).clamp(2.0, 11.0) as usize };
     format!("{usd:.decimals$}")
@@ -138,14 +139,14 @@ mod tests {
 
     #[test]
     fn sum_takes_least_reliable_source() {
-        let known = Cost { nano_dollars: Some(5), source: CostSource::Catalog };
-        let reported = Cost { nano_dollars: Some(7), source: CostSource::Provider };
+        let known = Cost { nano_dollars: Some(NanoDollars::new(5)), source: CostSource::Catalog };
+        let reported = Cost { nano_dollars: Some(NanoDollars::new(7)), source: CostSource::Provider };
         assert_eq!(Cost::sum([known, Cost::UNKNOWN]), Cost::UNKNOWN);
-        assert_eq!(Cost::sum([known, Cost::ZERO, known]).nano_dollars, Some(10));
+        assert_eq!(Cost::sum([known, Cost::ZERO, known]).nano_dollars, Some(NanoDollars::new(10)));
         assert_eq!(Cost::sum([reported, Cost::ZERO, reported]).source, CostSource::Provider);
         assert_eq!(
             Cost::sum([reported, known]),
-            Cost { nano_dollars: Some(12), source: CostSource::Catalog }
+            Cost { nano_dollars: Some(NanoDollars::new(12)), source: CostSource::Catalog }
         );
         assert_eq!(Cost::sum([]), Cost::ZERO);
     }

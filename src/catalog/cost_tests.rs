@@ -5,7 +5,7 @@
 //! token at $1 per million costs 1,000 nano-dollars.
 
 use super::{Catalog, Cost, CostSource, Pricing, TokenPrices};
-use crate::chat::Usage;
+use crate::chat::{NanoDollars, Usage};
 
 enum ExamplePrices {
     /// A built-in model.
@@ -243,8 +243,9 @@ fn example_pricing(prices: &ExamplePrices) -> Pricing {
             Catalog::default().find(provider, model).unwrap_or_else(|| panic!("{name}")).pricing
         }
         Custom([input, cached_input, cache_write, cache_write_1h, output, reasoning]) => {
-            let (input, cached_input, output) = (*input, *cached_input, *output);
-            let (cache_write, cache_write_1h, reasoning) = (*cache_write, *cache_write_1h, *reasoning);
+            let [input, cached_input, cache_write, cache_write_1h, output, reasoning] =
+                [input, cached_input, cache_write, cache_write_1h, output, reasoning]
+                    .map(|nano| nano.map(NanoDollars::new));
             let base = TokenPrices { input, cached_input, cache_write, cache_write_1h, output, reasoning };
             Pricing { base, tiers: Vec::new() }
         }
@@ -256,7 +257,7 @@ fn cost_matches_hand_calculation() {
     let mut mismatches = Vec::new();
     for (name, prices, tokens, expected) in COST_EXAMPLES {
         let cost = Cost::from_usage(&example_usage(*tokens), Some(&example_pricing(prices)));
-        if cost.nano_dollars != *expected {
+        if cost.nano_dollars != expected.map(NanoDollars::new) {
             mismatches.push(format!("{name}: {:?}, by hand {expected:?}", cost.nano_dollars));
         }
         let source = if expected.is_some() { CostSource::Catalog } else { CostSource::Unknown };
@@ -271,43 +272,52 @@ fn billed_tokens_override_reported_usage() {
     let pricing = example_pricing(&Model("cohere/command-r7b-12-2024"));
     // 8 × 37.5 + 10 × 150 = 300 + 1,500; the 503 input tokens include Cohere's own template.
     let billed = Usage { billed_tokens: Some((8, 10)), ..example_usage([503, 400, 0, 0, 12, 0]) };
-    assert_eq!(Cost::from_usage(&billed, Some(&pricing)).nano_dollars, Some(1_800));
+    assert_eq!(Cost::from_usage(&billed, Some(&pricing)).nano_dollars, Some(NanoDollars::new(1_800)));
     // 1 × 37.5 = 37.5: rounds up
     let one = Usage {
         billed_tokens: Some((1, 0)),
         ..example_usage([496, UNREPORTED, UNREPORTED, UNREPORTED, 0, UNREPORTED])
     };
-    assert_eq!(Cost::from_usage(&one, Some(&pricing)).nano_dollars, Some(38));
+    assert_eq!(Cost::from_usage(&one, Some(&pricing)).nano_dollars, Some(NanoDollars::new(38)));
     // Billed tokens suffice without reported ones.
     let alone = Usage { billed_tokens: Some((2, 0)), ..Usage::default() };
-    assert_eq!(Cost::from_usage(&alone, Some(&pricing)).nano_dollars, Some(75));
+    assert_eq!(Cost::from_usage(&alone, Some(&pricing)).nano_dollars, Some(NanoDollars::new(75)));
 }
 
 #[test]
 fn provider_cost_overrides_list_price() {
     let price = example_pricing(&Model("anthropic/claude-haiku-4-5"));
     // 412 × 1,000 + 96 × 5,000 would be 892,000; the provider says 900,001.
-    let reported = Usage { reported_cost_nano_usd: Some(900_001), ..example_usage([412, 0, 0, 0, 96, 0]) };
-    let expected = Cost { nano_dollars: Some(900_001), source: CostSource::Provider };
+    let reported = Usage {
+        reported_cost_nano_usd: Some(NanoDollars::new(900_001)),
+        ..example_usage([412, 0, 0, 0, 96, 0])
+    };
+    let expected = Cost { nano_dollars: Some(NanoDollars::new(900_001)), source: CostSource::Provider };
     assert_eq!(Cost::from_usage(&reported, Some(&price)), expected);
     // The reported cost needs neither a price nor token counts.
     assert_eq!(Cost::from_usage(&reported, None), expected);
     assert_eq!(
-        Cost::from_usage(&Usage { reported_cost_nano_usd: Some(900_001), ..Usage::default() }, None),
+        Cost::from_usage(
+            &Usage { reported_cost_nano_usd: Some(NanoDollars::new(900_001)), ..Usage::default() },
+            None
+        ),
         expected
     );
     // A reported cost of zero counts.
-    let free = Cost::from_usage(&Usage { reported_cost_nano_usd: Some(0), ..Usage::default() }, Some(&price));
-    assert_eq!(free, Cost { nano_dollars: Some(0), source: CostSource::Provider });
+    let free = Cost::from_usage(
+        &Usage { reported_cost_nano_usd: Some(NanoDollars::ZERO), ..Usage::default() },
+        Some(&price),
+    );
+    assert_eq!(free, Cost { nano_dollars: Some(NanoDollars::ZERO), source: CostSource::Provider });
     let estimated = Usage { is_estimated: true, ..example_usage([10, 0, 0, 0, 1, 0]) };
     assert_eq!(Cost::from_usage(&estimated, Some(&price)).source, CostSource::Estimated);
 }
 
 #[test]
 fn price_override_applies_to_every_tier() {
-    let overrides = TokenPrices { output: Some(7_000_000_000), ..TokenPrices::default() };
+    let overrides = TokenPrices { output: Some(NanoDollars::new(7_000_000_000)), ..TokenPrices::default() };
     let price = example_pricing(&Model("dashscope/qwen-plus-latest")).with_overrides(overrides);
     // 256,001 × 1,200 + 10 × 7,000 = 307,201,200 + 70,000; reasoning has the price of output.
     let long = Cost::from_usage(&example_usage([256_001, 0, 0, 0, 10, 5]), Some(&price));
-    assert_eq!(long.nano_dollars, Some(307_271_200));
+    assert_eq!(long.nano_dollars, Some(NanoDollars::new(307_271_200)));
 }

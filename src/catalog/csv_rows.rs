@@ -6,6 +6,7 @@ use jiff::civil::Date;
 use super::decimal::format_usd_exact;
 use super::model_facts::{parameter_name, parse_parameter};
 use super::{Capabilities, ModelFacts, ModelMode, Pricing, ReasoningControl, TokenPrices, parse_usd};
+use crate::chat::NanoDollars;
 
 pub(super) const COLUMNS: [&str; 17] = [
     "provider",
@@ -132,7 +133,7 @@ pub(super) fn format_row(facts: &ModelFacts) -> String {
     .join(",")
 }
 
-fn price_columns(price: &TokenPrices) -> [Option<u64>; 6] {
+fn price_columns(price: &TokenPrices) -> [Option<NanoDollars>; 6] {
     [price.input, price.cached_input, price.cache_write, price.cache_write_1h, price.output, price.reasoning]
 }
 

@@ -1,13 +1,13 @@
 //! Exact decimal numbers: a price never passes through a float.
 
-use super::NanoDollars;
+use crate::chat::NanoDollars;
 
 /// Parses dollars per million tokens (`0.075`) into nano-dollars. `None` for negative numbers, exponents, and
 /// more than nine decimals.
 pub(crate) fn parse_usd(text: &str) -> Option<NanoDollars> {
     let text = text.trim();
     let plain = text.bytes().all(|b| b.is_ascii_digit() || b == b'.');
-    plain.then(|| parse_scaled_decimal(text, 9)).flatten()
+    plain.then(|| parse_scaled_decimal(text, 9)).flatten().map(NanoDollars::new)
 }
 
 /// A decimal number times a power of ten, if the result is an integer: `1.5e-6` times 10^15 is 1,500,000,000.
@@ -40,8 +40,8 @@ pub(super) fn parse_scaled_decimal(text: &str, power: i32) -> Option<u64> {
 }
 
 /// Nano-dollars in dollars, with as many decimals as needed.
-pub(crate) fn format_usd_exact(nano: NanoDollars) -> String {
-    let (whole, fraction) = (nano / 1_000_000_000, nano % 1_000_000_000);
+pub(crate) fn format_usd_exact(amount: NanoDollars) -> String {
+    let (whole, fraction) = (amount.get() / 1_000_000_000, amount.get() % 1_000_000_000);
     let text = format!("{whole}.{fraction:09}");
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
@@ -68,7 +68,7 @@ mod tests {
             ("1.2.3", None),
             (".", None),
         ] {
-            assert_eq!(parse_usd(text), nano, "{text}");
+            assert_eq!(parse_usd(text), nano.map(NanoDollars::new), "{text}");
         }
     }
 
@@ -95,9 +95,10 @@ mod tests {
     #[test]
     fn usd_formatting_round_trips() {
         for nano in [0, 1, 75_000_000, 1_000_000_000, 12_500_000_000, u64::MAX] {
-            assert_eq!(parse_usd(&format_usd_exact(nano)), Some(nano));
+            let amount = NanoDollars::new(nano);
+            assert_eq!(parse_usd(&format_usd_exact(amount)), Some(amount));
         }
-        assert_eq!(format_usd_exact(75_000_000), "0.075");
+        assert_eq!(format_usd_exact(NanoDollars::new(75_000_000)), "0.075");
     }
 
     proptest::proptest! {

@@ -27,7 +27,7 @@ pub(crate) use model_facts::{
     Capabilities, ModelFacts, ModelMode, REJECTABLE_PARAMETERS, ReasoningControl, parameter_name,
     parse_parameter,
 };
-pub(crate) use price::{NanoDollars, Pricing, TokenPrices};
+pub(crate) use price::{Pricing, TokenPrices};
 pub(crate) use token_estimate::{estimate_input_tokens, estimate_tokens, estimate_usage, max_input_tokens};
 
 /// The date of the built-in rows.
@@ -132,7 +132,7 @@ impl Catalog {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chat::ReasoningEffort;
+    use crate::chat::{NanoDollars, ReasoningEffort};
 
     #[test]
     fn override_takes_precedence() {
@@ -214,14 +214,14 @@ mod tests {
                 ReasoningEffort::Max
             ]
         );
-        assert_eq!(opus.pricing.base.cache_write_1h, Some(8_000_000_000));
+        assert_eq!(opus.pricing.base.cache_write_1h, Some(NanoDollars::new(8_000_000_000)));
         assert_eq!(of("anthropic", "claude-sonnet-4-5").reasoning_control, Some(ReasoningControl::Budget));
         assert_eq!(of("anthropic", "claude-opus-4-5").reasoning_control, None);
         assert_eq!(of("gemini", "gemini-2.5-pro").reasoning_control, Some(ReasoningControl::Budget));
         assert_eq!(of("gemini", "gemini-3.8-flash").reasoning_control, Some(ReasoningControl::Level));
         assert_eq!(of("openai", "text-embedding-3-small").mode, ModelMode::Embedding);
         assert_eq!(of("openai", "gpt-5.4-pro").mode, ModelMode::Responses);
-        assert_eq!(of("ollama", "llama3").pricing.base.output, Some(0));
+        assert_eq!(of("ollama", "llama3").pricing.base.output, Some(NanoDollars::ZERO));
         assert_eq!(of("gemini", "gemma-3-27b-it").pricing.base.output, None);
     }
 }

@@ -1,7 +1,6 @@
 //! Prices per token, with tiers for long prompts.
 
-/// Billionths of a US dollar.
-pub(crate) type NanoDollars = u64;
+use crate::chat::NanoDollars;
 
 /// Nano-dollars per million tokens. `None` is unknown, never free.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

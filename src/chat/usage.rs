@@ -1,3 +1,5 @@
+use super::NanoDollars;
+
 /// Token counts of one exchange, by one convention for all providers. A count that the provider does not
 /// report is `None`, not zero.
 ///
@@ -19,9 +21,9 @@ pub struct Usage {
     /// Billed input and output tokens, where they differ from the reported counts (Cohere).
     #[serde(skip)]
     pub billed_tokens: Option<(u64, u64)>,
-    /// Cost reported by the provider, in billionths of a US dollar.
+    /// Cost reported by the provider.
     #[serde(skip)]
-    pub reported_cost_nano_usd: Option<u64>,
+    pub reported_cost_nano_usd: Option<NanoDollars>,
     /// Whether any count is our estimate instead of the provider's figure.
     #[serde(rename = "estimated")]
     pub is_estimated: bool,

@@ -2,7 +2,7 @@
 
 use super::outcome::CommandError;
 use crate::catalog::{cost_at_list_price, parse_usd};
-use crate::chat::Usage;
+use crate::chat::{NanoDollars, Usage};
 use crate::provider::Target;
 use crate::route::{Plan, RunBudget};
 
@@ -14,10 +14,10 @@ pub(super) fn parse_max_cost(max_cost: Option<&str>) -> Result<Option<RunBudget>
         None if is_negative => {
             Err(CommandError::usage(format!("invalid --max-cost `{text}`: must be above 0")).with_hint(hint))
         }
-        Some(0) => {
+        Some(NanoDollars::ZERO) => {
             Err(CommandError::usage(format!("invalid --max-cost `{text}`: must be above 0")).with_hint(hint))
         }
-        Some(nano) => Ok(Some(RunBudget::new(nano))),
+        Some(limit) => Ok(Some(RunBudget::new(limit))),
         None => Err(CommandError::usage(format!("invalid --max-cost `{text}`: expected an amount in USD"))
             .with_hint(hint)),
     }

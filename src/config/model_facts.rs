@@ -4,9 +4,9 @@ use super::config_resolver::ConfigResolver;
 use super::routes_file::{ModelEntry, PriceEntry};
 use super::yaml::Spanned;
 use crate::catalog::{
-    Capability, ModelFacts, NanoDollars, REJECTABLE_PARAMETERS, TokenPrices, parameter_name, parse_parameter,
+    Capability, ModelFacts, REJECTABLE_PARAMETERS, TokenPrices, parameter_name, parse_parameter,
 };
-use crate::chat::{ReasoningEffort, find_closest};
+use crate::chat::{NanoDollars, ReasoningEffort, find_closest};
 use crate::provider::ModelRef;
 
 impl ConfigResolver {
@@ -59,15 +59,15 @@ impl ConfigResolver {
             self.report(format!("invalid price `{}`", usd.value), usd.span, hint);
             return None;
         }
-        // Nine decimals are kept, and the bounds above keep the value far below 2^64.
-        let nano = (usd.value * 1e9).round() as u64;
-        if nano == 0 && usd.value > 0.0 {
+        // Nine decimals are kept.
+        let amount = NanoDollars::from_usd(usd.value)?;
+        if amount == NanoDollars::ZERO && usd.value > 0.0 {
             // Rounding it to 0 would make the model look free.
             let hint = "use USD per million tokens, with up to nine decimal places";
             self.report(format!("invalid price `{}`: too small", usd.value), usd.span, hint);
             return None;
         }
-        Some(nano)
+        Some(amount)
     }
 
     pub(super) fn resolve_keywords<T>(

@@ -13,8 +13,8 @@ use super::route_entry::{
 };
 use super::set_folder::FileAccess;
 use super::yaml::Spanned;
-use crate::catalog::{Capability, NanoDollars, parse_usd};
-use crate::chat::{DurationError, parse_age, parse_duration};
+use crate::catalog::{Capability, parse_usd};
+use crate::chat::{DurationError, NanoDollars, parse_age, parse_duration};
 use crate::route::{
     BalanceWeights, CallTimeouts, CandidateRequirements, OnMissingPassRate, QualityFloor, RetryPolicy,
     RetryWhen, RoutePolicy, StopOrContinue, Strategy,
@@ -251,7 +251,7 @@ impl ConfigResolver {
         let text = written.value.trim();
         let is_negative = text.strip_prefix('-').is_some_and(|amount| parse_usd(amount).is_some());
         let why = match parse_usd(&written.value) {
-            Some(nano) if nano > 0 => return Some(nano),
+            Some(amount) if amount > NanoDollars::ZERO => return Some(amount),
             Some(_) => "must be above 0",
             None if is_negative => "must be above 0",
             None => "expected an amount in USD",

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::chat::{Assembler, Citation, Part, Response};
+use crate::chat::{Assembler, Citation, NanoDollars, Part, Response};
 
 fn decode_complete(dialect: Dialect, body: &Value) -> Response {
     let (headers, body) = (WireHeaders::default(), body.to_string());
@@ -115,6 +115,7 @@ fn reported_cost_cases() {
         )
         .usage
         .reported_cost_nano_usd
+        .map(NanoDollars::get)
     };
     // OpenRouter reports dollars. With the caller's own key, it reports its fee and the model's cost
     // separately.
@@ -134,7 +135,7 @@ fn reported_cost_cases() {
     let responses = json!({"id": "1", "model": "m", "status": "completed", "output": items, "usage": usage});
     assert_eq!(
         decode_complete(Dialect::named("openai-responses"), &responses).usage.reported_cost_nano_usd,
-        Some(1_095_900)
+        Some(NanoDollars::new(1_095_900))
     );
 }
 

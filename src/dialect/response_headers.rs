@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use super::WireHeaders;
 use super::retry_after::{parse_delay_until, parse_duration};
-use super::wire_json::usd_to_nano_usd;
-use crate::chat::sanitize_message;
+use crate::chat::{NanoDollars, sanitize_message};
 
 /// The headers in which providers send a request ID.
 const REQUEST_ID_HEADERS: [&str; 7] = [
@@ -25,7 +24,7 @@ pub struct ParsedResponseHeaders {
     pub request_limit: RateLimit,
     pub token_limit: RateLimit,
     /// Cost reported by a gateway (LiteLLM).
-    pub cost_nano_usd: Option<u64>,
+    pub cost_nano_usd: Option<NanoDollars>,
 }
 
 /// One rate limit. `None` for fields that the provider does not report.
@@ -42,7 +41,7 @@ pub(crate) fn parse_response_headers(headers: &WireHeaders) -> ParsedResponseHea
         request_id: find_request_id(headers),
         cost_nano_usd: headers
             .get("x-litellm-response-cost")
-            .and_then(|c| usd_to_nano_usd(c.trim().parse().ok()?)),
+            .and_then(|c| NanoDollars::from_usd(c.trim().parse().ok()?)),
         ..ParsedResponseHeaders::default()
     };
     for (name, value) in headers.iter() {
@@ -112,6 +111,6 @@ mod tests {
         let read = parse_response_headers(&mistral.into_iter().collect());
         assert_eq!((read.request_limit.limit, read.token_limit.limit), (Some(60), None));
         let litellm = parse_response_headers(&[("x-litellm-response-cost", "1.5e-05")].into_iter().collect());
-        assert_eq!(litellm.cost_nano_usd, Some(15_000));
+        assert_eq!(litellm.cost_nano_usd, Some(NanoDollars::new(15_000)));
     }
 }

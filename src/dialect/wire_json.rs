@@ -190,12 +190,6 @@ impl TextOrParts {
     }
 }
 
-/// `None` for negative amounts and for 9 million dollars or more.
-pub(super) fn usd_to_nano_usd(usd: f64) -> Option<u64> {
-    // Below 2^53, every whole number of nano-dollars is exact as a double.
-    (0.0..9e6).contains(&usd).then(|| (usd * 1e9).round() as u64)
-}
-
 /// Percent-encodes a URL path segment, except for letters, digits, and `plain`.
 pub(crate) fn percent_encode(text: &str, plain: &[u8]) -> String {
     let mut out = String::with_capacity(text.len());

@@ -1,5 +1,6 @@
 //! Compact statistics of each result, kept in memory after the full result is in the ledger.
 
+use crate::chat::NanoDollars;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -77,7 +78,7 @@ impl CaseStats {
     }
 
     fn answer_cost(&self) -> Cost {
-        let nano_dollars = (self.nano_dollars != u64::MAX).then_some(self.nano_dollars);
+        let nano_dollars = (self.nano_dollars != u64::MAX).then_some(NanoDollars::new(self.nano_dollars));
         Cost { nano_dollars, source: self.cost_source }
     }
 }
@@ -209,7 +210,7 @@ impl ResultCollector {
                 .and_then(|model| self.model_index(model))
                 .unwrap_or(u16::MAX),
             cost_source: cost.source,
-            nano_dollars: cost.nano_dollars.unwrap_or(u64::MAX),
+            nano_dollars: cost.nano_dollars.map_or(u64::MAX, NanoDollars::get),
         }
     }
 
@@ -293,10 +294,17 @@ mod tests {
 
     #[test]
     fn collected_stats_match_results() {
-        let (paid, model) =
-            (Cost { nano_dollars: Some(7), source: CostSource::Provider }, "a/b".parse().ok());
-        let over =
-            |spent| BudgetExceeded { spent, limit: 9, cost: None, is_simulated: false, is_daily: false };
+        let (paid, model) = (
+            Cost { nano_dollars: Some(NanoDollars::new(7)), source: CostSource::Provider },
+            "a/b".parse().ok(),
+        );
+        let over = |nano| BudgetExceeded {
+            spent: NanoDollars::new(nano),
+            limit: NanoDollars::new(9),
+            cost: None,
+            is_simulated: false,
+            is_daily: false,
+        };
         let base = result(&case("c"), 0, Verdict::Unscored);
         let mut collector = ResultCollector::new(4, 1, ResultRetention::FirstNotPassed(0));
         collector.add(0, CaseResult { cost: paid, served_by: model.clone(), ..base.clone() });
@@ -318,7 +326,7 @@ mod tests {
             (results.count_limit_hits(LimitHit::Cost), results.count_limit_hits(LimitHit::Time)),
             (2, 0)
         );
-        assert_eq!(results.cost_limit_hit.map(|over| over.spent), Some(8));
+        assert_eq!(results.cost_limit_hit.map(|over| over.spent), Some(NanoDollars::new(8)));
         let served: Vec<String> =
             results.count_by_model().into_iter().map(|(model, count)| format!("{count} {model}")).collect();
         assert_eq!(served, ["2 a/b"]);

@@ -102,13 +102,13 @@ pub(super) fn decode_result(case: &CaseMetadata, row: &ResultRow) -> Option<Case
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chat::{FinishReason, Usage};
+    use crate::chat::{FinishReason, NanoDollars, Usage};
     use crate::eval::case::case;
     use crate::eval::{AssertionKind, AssertionResult, Repair};
 
     #[test]
     fn case_result_round_trips() {
-        let cost = Cost { nano_dollars: Some(12_345), source: CostSource::Estimated };
+        let cost = Cost { nano_dollars: Some(NanoDollars::new(12_345)), source: CostSource::Estimated };
         let full = CaseResult {
             repeat: 2,
             verdict: Verdict::Fail,

@@ -7,6 +7,7 @@ use rusqlite::Connection;
 
 use super::tables::{LedgerTables, TableSource};
 use super::*;
+use crate::chat::NanoDollars;
 use crate::route::store::{HealthKey, HealthRow, Lease, PassRateRow, RateBucket, RouteStatsRow, Spend};
 
 const DAY: &str = "2026-01-01";
@@ -16,12 +17,12 @@ const SHORT_TIMEOUTS: LedgerTimeouts =
     LedgerTimeouts { lock_wait: Duration::from_millis(20), file_check: Duration::ZERO };
 
 fn add_spend(rows: &LedgerTables<'_>) -> SqlResult<u64> {
-    rows.add_spend(DAY, false, Spend { nano_dollars: 1, unpriced_calls: 0 })?;
-    Ok(rows.spend(DAY, false)?.nano_dollars)
+    rows.add_spend(DAY, false, Spend { nano_dollars: NanoDollars::new(1), unpriced_calls: 0 })?;
+    Ok(rows.spend(DAY, false)?.nano_dollars.get())
 }
 
 fn total_spend(ledger: &Ledger) -> u64 {
-    ledger.read(|rows| rows.spend(DAY, false)).nano_dollars
+    ledger.read(|rows| rows.spend(DAY, false)).nano_dollars.get()
 }
 
 /// Spending in the file, as another process sees it.
@@ -223,7 +224,14 @@ async fn unreadable_rows_are_reset() {
             rows.extend_cooldown("k", "", 7, "auth", 9)?;
             rows.add_to_rate_bucket("p", RateBucket { second: 1, requests: 1, tokens: 1 })?;
             rows.put_adaptive_concurrency("p", Some((2.0, 1)))?;
-            rows.acquire_lease(&Lease { scope: "p".into(), holder: "h".into(), until: 5, ..Lease::default() })
+            rows.acquire_lease(&Lease {
+                scope: "p".into(),
+                holder: "h".into(),
+                until: 5,
+                since: 0,
+                nano_dollars: NanoDollars::ZERO,
+                tokens: 0,
+            })
         })
         .await;
     let health = || ledger.read(|rows| rows.health(&key));
@@ -242,7 +250,7 @@ async fn unreadable_rows_are_reset() {
     assert_eq!(ledger.read(|rows| rows.rate_buckets("p", 0..9)), []);
     assert_eq!(ledger.read(|rows| rows.adaptive_concurrency("p")), None);
     let leases = ledger.read(|rows| rows.lease_totals("p", 0..9));
-    assert_eq!((leases.count, leases.nano_dollars, leases.tokens), (1, 0, i64::MAX as u64));
+    assert_eq!((leases.count, leases.nano_dollars, leases.tokens), (1, NanoDollars::ZERO, i64::MAX as u64));
     assert_eq!((total_spend(&ledger), ledger.write(add_spend).await), (0, 1));
     let owned_key = key.clone();
     assert_eq!(ledger.write(move |rows| rows.update_health(&owned_key, |row| row.trips)).await, 0);

@@ -6,6 +6,7 @@ use rusqlite::{named_params, params};
 
 use super::sanitize::{clamp_time, skip_unreadable};
 use super::{LedgerTables, SqlResult, process_identity};
+use crate::chat::NanoDollars;
 use crate::route::store::{Lease, LeaseTotals, RateBucket, Spend};
 
 impl LedgerTables<'_> {
@@ -33,7 +34,7 @@ impl LedgerTables<'_> {
                 Ok(LeaseTotals {
                     count: unsigned(row.get(0)?),
                     earliest_expiry: row.get(1)?,
-                    nano_dollars: unsigned(row.get(2)?),
+                    nano_dollars: NanoDollars::new(unsigned(row.get(2)?)),
                     tokens: unsigned(row.get(3)?),
                 })
             });
@@ -54,7 +55,7 @@ impl LedgerTables<'_> {
                 ":holder": holder,
                 ":since": since,
                 ":until": until,
-                ":nano_dollars": signed(*nano_dollars),
+                ":nano_dollars": signed(nano_dollars.get()),
                 ":tokens": signed(*tokens),
                 ":owner": process_identity::own_identity(),
             })?;
@@ -99,7 +100,7 @@ impl LedgerTables<'_> {
                 holder: row.get(1)?,
                 since: clamp_time(row.get(2)?),
                 until: clamp_time(row.get(3)?),
-                nano_dollars: unsigned(row.get(4)?),
+                nano_dollars: NanoDollars::new(unsigned(row.get(4)?)),
                 tokens: unsigned(row.get(5)?),
             })
         })?;
@@ -200,9 +201,10 @@ impl LedgerTables<'_> {
             .connection
             .prepare_cached("SELECT nano_dollars, unknown FROM spend WHERE day = ?1 AND simulated = ?2")?
             .query_row(params![day, simulated], |row| {
-                Ok(Spend { nano_dollars: unsigned(row.get(0)?), unpriced_calls: unsigned(row.get(1)?) })
+                let nano_dollars = NanoDollars::new(unsigned(row.get(0)?));
+                Ok(Spend { nano_dollars, unpriced_calls: unsigned(row.get(1)?) })
             });
-        Ok(skip_unreadable(row)?.unwrap_or_default())
+        Ok(skip_unreadable(row)?.unwrap_or(Spend::NONE))
     }
 
     pub(crate) fn add_spend(&self, day: &str, simulated: bool, amount: Spend) -> SqlResult<()> {
@@ -216,19 +218,19 @@ impl LedgerTables<'_> {
             .execute(named_params! {
                 ":day": day,
                 ":simulated": simulated,
-                ":nano_dollars": signed(amount.nano_dollars),
+                ":nano_dollars": signed(amount.nano_dollars.get()),
                 ":unknown": signed(amount.unpriced_calls),
             })?;
         Ok(())
     }
 
     /// Subtracts from a day's spending, down to 0.
-    pub(crate) fn subtract_spend(&self, day: &str, simulated: bool, nano_dollars: u64) -> SqlResult<()> {
+    pub(crate) fn subtract_spend(&self, day: &str, simulated: bool, amount: NanoDollars) -> SqlResult<()> {
         self.connection
             .prepare_cached(
                 "UPDATE spend SET nano_dollars = max(0, nano_dollars - ?3) WHERE day = ?1 AND simulated = ?2",
             )?
-            .execute(params![day, simulated, signed(nano_dollars)])?;
+            .execute(params![day, simulated, signed(amount.get())])?;
         Ok(())
     }
 }

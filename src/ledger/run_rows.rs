@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use rusqlite::{OptionalExtension, Row, named_params, params};
 
 use super::{LedgerTables, SqlResult, replace_statement};
+use crate::chat::NanoDollars;
 use crate::eval::store::{CachedAnswerRow, ResultRow, RunRow};
 
 pub(super) const RUN_COLUMNS: &str = "id, set_name, set_path, set_digest, subjects, options, begun, finished";
@@ -44,7 +45,7 @@ fn result_from_row(row: &Row<'_>) -> SqlResult<ResultRow> {
         finish_reason: row.get(11)?,
         served_by: row.get(12)?,
         failovers: row.get(13)?,
-        nano_dollars: row.get::<_, Option<i64>>(14)?.map(i64::unsigned_abs),
+        nano_dollars: row.get::<_, Option<i64>>(14)?.map(read_nano_dollars),
         cost_source: row.get(15)?,
         usage: row.get(16)?,
         latency_ms: row.get(17)?,
@@ -56,8 +57,12 @@ fn result_from_row(row: &Row<'_>) -> SqlResult<ResultRow> {
 }
 
 /// Converts a cost for SQLite, whose integers are signed; no real cost reaches the maximum.
-fn signed(nano_dollars: Option<u64>) -> Option<i64> {
-    nano_dollars.map(|nano| i64::try_from(nano).unwrap_or(i64::MAX))
+fn read_nano_dollars(column: i64) -> NanoDollars {
+    NanoDollars::new(column.unsigned_abs())
+}
+
+fn signed(amount: Option<NanoDollars>) -> Option<i64> {
+    amount.map(|amount| i64::try_from(amount.get()).unwrap_or(i64::MAX))
 }
 
 impl LedgerTables<'_> {
@@ -174,7 +179,7 @@ impl LedgerTables<'_> {
                     parts: row.get(2)?,
                     finish_reason: row.get(3)?,
                     usage: row.get(4)?,
-                    nano_dollars: row.get::<_, Option<i64>>(5)?.map(i64::unsigned_abs),
+                    nano_dollars: row.get::<_, Option<i64>>(5)?.map(read_nano_dollars),
                     cost_source: row.get(6)?,
                     requested_by: row.get(7)?,
                     latency_ms: row.get(8)?,
@@ -255,7 +260,7 @@ mod tests {
             finish_reason: "stop".into(),
             served_by: "p/m".into(),
             failovers: 3,
-            nano_dollars: Some(4),
+            nano_dollars: Some(NanoDollars::new(4)),
             cost_source: "catalogue".into(),
             usage: "{}".into(),
             latency_ms: Some(5.5),
@@ -287,7 +292,7 @@ mod tests {
         let row = CachedAnswerRow {
             at: 5,
             parts: "[]".into(),
-            nano_dollars: Some(7),
+            nano_dollars: Some(NanoDollars::new(7)),
             requested_by: "a".into(),
             latency_ms: Some(1.5),
             ..CachedAnswerRow::default()

@@ -1,6 +1,7 @@
 //! What evals read and write.
 
 use super::{Ledger, LedgerTables, SqlResult};
+use crate::chat::NanoDollars;
 use crate::eval::store::{CachedAnswerRow, ResultRow, ResultSummaryRow, RunClaim, RunRow, RunStore};
 use crate::route::store::{Lease, StoreError, StoreFuture};
 
@@ -108,7 +109,8 @@ fn claim_lease(claim: &RunClaim) -> Lease {
         holder: claim.holder.clone(),
         since: claim.now,
         until: claim.now + claim.lease_ms,
-        ..Lease::default()
+        nano_dollars: NanoDollars::ZERO,
+        tokens: 0,
     }
 }
 

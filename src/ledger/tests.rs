@@ -3,6 +3,7 @@
 use rusqlite::Connection;
 
 use super::*;
+use crate::chat::NanoDollars;
 use crate::eval::store::ResultRow;
 use crate::route::store::{DecayedMean, HealthKey, HealthRow};
 
@@ -122,7 +123,7 @@ fn version_1_ledger_is_migrated_once() {
         let ledger = Ledger::open(&path);
         assert_eq!(ledger.disabled_reason(), None);
         let rows = ledger.read(|rows| rows.results_page("r", "s", ("", None), 9));
-        assert_eq!((rows.len(), rows[0].nano_dollars, &*rows[0].judging), (1, Some(5), ""));
+        assert_eq!((rows.len(), rows[0].nano_dollars, &*rows[0].judging), (1, Some(NanoDollars::new(5)), ""));
     }
 }
 

@@ -115,6 +115,7 @@ async fn embed_batch(
 
 #[cfg(test)]
 mod tests {
+    use crate::chat::NanoDollars;
     use std::sync::Arc;
 
     use super::*;
@@ -140,7 +141,7 @@ mod tests {
             ScriptedReply::Reply { after: Duration::ZERO, status: 200, headers, body },
             Duration::from_secs(9),
         );
-        assert_eq!(found.await.unwrap().usage.reported_cost_nano_usd, Some(250_000_000));
+        assert_eq!(found.await.unwrap().usage.reported_cost_nano_usd, Some(NanoDollars::new(250_000_000)));
     }
 
     #[tokio::test(start_paused = true)]

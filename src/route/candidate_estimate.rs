@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::breaker::decayed_weight;
 use super::store::{DecayedMean, HealthRow, RouteStatsRow};
-use crate::catalog::{Cost, NanoDollars, Pricing};
-use crate::chat::Usage;
+use crate::catalog::{Cost, Pricing};
+use crate::chat::{NanoDollars, Usage};
 
 /// Output tokens assumed for a route that has no measured answers.
 const ASSUMED_OUTPUT_TOKENS: u64 = 400;
@@ -159,15 +159,17 @@ mod tests {
     fn cached_input_price_lowers_cost() {
         // Nano-dollars per million tokens.
         let base = TokenPrices {
-            input: Some(3_000_000_000),
-            output: Some(15_000_000_000),
+            input: Some(NanoDollars::new(3_000_000_000)),
+            output: Some(NanoDollars::new(15_000_000_000)),
             ..TokenPrices::default()
         };
         let plain = Pricing { base, ..Pricing::default() };
-        assert_eq!(estimate_cost(Some(&plain), 1000, 100, 0.5), Some(4_500_000));
-        let cached =
-            Pricing { base: TokenPrices { cached_input: Some(300_000_000), ..base }, ..Pricing::default() };
-        assert_eq!(estimate_cost(Some(&cached), 1000, 100, 0.5), Some(3_150_000));
+        assert_eq!(estimate_cost(Some(&plain), 1000, 100, 0.5), Some(NanoDollars::new(4_500_000)));
+        let cached = Pricing {
+            base: TokenPrices { cached_input: Some(NanoDollars::new(300_000_000)), ..base },
+            ..Pricing::default()
+        };
+        assert_eq!(estimate_cost(Some(&cached), 1000, 100, 0.5), Some(NanoDollars::new(3_150_000)));
         assert_eq!(estimate_cost(Some(&Pricing::default()), 1000, 100, 0.0), None);
         assert_eq!(estimate_cost(None, 1000, 100, 0.0), None);
     }

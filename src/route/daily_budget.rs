@@ -1,4 +1,4 @@
-use crate::catalog::NanoDollars;
+use crate::chat::NanoDollars;
 
 /// Spending limit per UTC day, shared by all processes that use the same ledger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -15,8 +15,7 @@ use super::store::{
     CallChange, CallStore, CandidateKeys, CandidateRows, HealthFeedback, PassRateRow, Snapshot, SnapshotKeys,
     StoreError,
 };
-use crate::catalog::NanoDollars;
-use crate::chat::Usage;
+use crate::chat::{NanoDollars, Usage};
 use crate::provider::{ModelRef, Target};
 
 /// The shared data about calls, with the clock.
@@ -114,7 +113,7 @@ impl HealthStore {
         self.store.enqueue(CallChange::PutPassRate { set_path, model, pass_rate });
     }
 
-    /// Today's spending in nano-dollars: real, then simulated.
+    /// Today's spending: real, then simulated.
     ///
     /// # Errors
     /// If it cannot be read.

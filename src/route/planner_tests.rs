@@ -3,7 +3,7 @@
 use super::route_fixture::{route, route_with_windows};
 use super::*;
 use crate::catalog::{Capability, ModelFacts, Pricing, TokenPrices};
-use crate::chat::{Message, Part, Request, Role, Tool, Usage};
+use crate::chat::{Message, NanoDollars, Part, Request, Role, Tool, Usage};
 use crate::route::route_fixture::RouteFixture;
 use crate::route::store::{CallChange, DecayedMean, HealthRow, PassRateRow};
 use std::time::Duration;
@@ -44,7 +44,8 @@ fn edit_facts(route: &mut Route, n: usize, change: impl FnOnce(&mut ModelFacts))
 }
 
 fn set_price(route: &mut Route, n: usize, input: u64) {
-    let base = TokenPrices { input: Some(input), output: Some(input), ..TokenPrices::default() };
+    let price = Some(NanoDollars::new(input));
+    let base = TokenPrices { input: price, output: price, ..TokenPrices::default() };
     edit_facts(route, n, |facts| facts.pricing = Pricing { base, ..Pricing::default() });
 }
 
@@ -122,7 +123,7 @@ async fn cost_strategy_cases() {
         "the price does not matter"
     );
     // 1 input token and an assumed 400 output tokens, at $3 and $1 per million.
-    route.policy.requirements.max_cost = Some(1_000_000);
+    route.policy.requirements.max_cost = Some(NanoDollars::new(1_000_000));
     assert_eq!(planned_labels(&fixture, &route, &request, None), ["a:max_cost", "b", "c:price_unknown"]);
     // The route's measured answers are short.
     let usage = Usage { input_tokens: Some(1), output_tokens: Some(10), ..Usage::default() };

@@ -1,7 +1,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::catalog::{Capability, NanoDollars};
+use crate::catalog::Capability;
+use crate::chat::NanoDollars;
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct RoutePolicy {

@@ -71,7 +71,7 @@ pub(super) fn rank_candidates(
 }
 
 fn cost_key(estimate: &CandidateEstimate) -> f64 {
-    estimate.cost.map_or(f64::INFINITY, |cost| cost as f64)
+    estimate.cost.map_or(f64::INFINITY, |cost| cost.get() as f64)
 }
 
 fn latency_key(estimate: &CandidateEstimate) -> f64 {
@@ -82,7 +82,7 @@ fn latency_key(estimate: &CandidateEstimate) -> f64 {
 fn balanced_scores(weights: &BalanceWeights, entries: &[RankingEntry<'_>]) -> Vec<f64> {
     type MetricFn = fn(&CandidateEstimate) -> Option<f64>;
     let metrics: [(f64, MetricFn); 3] = [
-        (weights.cost, |e| e.cost.map(|cost| cost as f64 + MIN_COST)),
+        (weights.cost, |e| e.cost.map(|cost| cost.get() as f64 + MIN_COST)),
         (weights.latency, |e| e.latency.map(|latency| latency.as_secs_f64().max(1e-4))),
         (weights.reliability, |e| Some(1.0 / (1.0 - e.error_rate).max(1e-3))),
     ];
@@ -158,10 +158,11 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::chat::NanoDollars;
 
     fn ranking_entry(model: &str, cost: u64, latency: u64) -> RankingEntry<'_> {
         let estimate = CandidateEstimate {
-            cost: Some(cost),
+            cost: Some(NanoDollars::new(cost)),
             latency: Some(Duration::from_millis(latency)),
             measurements: 10.0,
             ..CandidateEstimate::default()

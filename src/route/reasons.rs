@@ -1,6 +1,6 @@
 //! Why a call cannot start now: limits, budgets, and unavailable models.
 
-use crate::catalog::NanoDollars;
+use crate::chat::NanoDollars;
 use crate::provider::ModelRef;
 
 /// The limit that keeps a call from starting.

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::reasons::{BudgetExceeded, Unavailable};
-use crate::catalog::{Capability, NanoDollars};
+use crate::catalog::Capability;
+use crate::chat::NanoDollars;
 use crate::dialect::UnsupportedInput;
 use crate::provider::TargetError;
 

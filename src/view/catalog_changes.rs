@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::format::pluralize;
 use super::table::new_table;
 use crate::catalog::CatalogChange;
+use crate::chat::NanoDollars;
 
 type CatalogChangeList = [(String, String, CatalogChange)];
 
@@ -59,8 +60,8 @@ pub(crate) fn catalog_changes_table(changes: &CatalogChangeList, width: usize) -
 }
 
 pub(crate) fn catalog_changes_json(changes: &CatalogChangeList, models: usize) -> Value {
-    let dollars = |nano: Option<u64>| nano.map(|nano| nano as f64 / 1e9);
-    let pair = |prices: &[Option<u64>; 2]| json!({"input": dollars(prices[0]), "output": dollars(prices[1])});
+    let dollars = |amount: Option<NanoDollars>| amount.map(NanoDollars::to_usd);
+    let pair = |prices: &[Option<NanoDollars>; 2]| json!({"input": dollars(prices[0]), "output": dollars(prices[1])});
     let change = |(provider, model, change): &(String, String, CatalogChange)| match change {
         CatalogChange::Added(after) => {
             json!({"provider": provider, "model": model, "change": "new", "after": pair(after)})
@@ -76,6 +77,6 @@ pub(crate) fn catalog_changes_json(changes: &CatalogChangeList, models: usize) -
 }
 
 /// Dollars per million tokens.
-pub(super) fn format_price(nano: Option<u64>) -> String {
-    nano.map_or_else(|| "?".to_owned(), |nano| format!("{}", nano as f64 / 1e9))
+pub(super) fn format_price(amount: Option<NanoDollars>) -> String {
+    amount.map_or_else(|| "?".to_owned(), |amount| amount.to_usd().to_string())
 }

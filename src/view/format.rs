@@ -7,11 +7,11 @@ pub(super) use crate::chat::pluralize;
 
 /// Three significant digits, for example `$0.000669`; `~` marks an estimate.
 pub(crate) fn format_cost(cost: Cost) -> String {
-    match cost.usd() {
+    match cost.nano_dollars {
         None => "cost unknown".to_owned(),
-        Some(usd) => {
+        Some(amount) => {
             let mark = if cost.source == CostSource::Estimated { "~" } else { "" };
-            format!("{mark}${}", format_usd_rounded(usd))
+            format!("{mark}${}", format_usd_rounded(amount))
         }
     }
 }
@@ -110,15 +110,20 @@ pub(super) fn strip_control_chars(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::chat::NanoDollars;
 
     #[test]
     fn format_cases() {
-        assert_eq!(format_usd_rounded(0.000_669), "0.000669");
-        assert_eq!(format_usd_rounded(1.237), "1.24");
-        assert_eq!(format_usd_rounded(0.0), "0");
-        assert_eq!(format_usd_rounded(0.000_000_001), "0.00000000100");
-        assert_eq!(format_usd_rounded(0.5), "0.500");
-        assert_eq!(format_usd_rounded(123.0), "123.00");
+        for (usd, expected) in [
+            (0.000_669, "0.000669"),
+            (1.237, "1.24"),
+            (0.0, "0"),
+            (0.000_000_001, "0.00000000100"),
+            (0.5, "0.500"),
+            (123.0, "123.00"),
+        ] {
+            assert_eq!(format_usd_rounded(NanoDollars::from_usd(usd).unwrap()), expected);
+        }
         assert_eq!(format_duration(Duration::from_millis(85)), "85 ms");
         assert_eq!(format_duration(Duration::from_millis(1240)), "1.24 s");
         assert_eq!(

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::catalog_changes::format_price;
 use super::table::{BORDERLESS_WIDTH, new_table};
 use crate::catalog::{Capability, Catalog, Lifecycle, ModelFacts, ModelMode, ReasoningControl, TokenPrices};
+use crate::chat::NanoDollars;
 
 #[derive(Clone, Debug)]
 pub(crate) struct ModelRow {
@@ -105,7 +106,7 @@ fn model_json(row: &ModelRow, today: Date) -> Value {
 }
 
 fn price_json(price: &TokenPrices) -> Value {
-    let usd = |nano: Option<u64>| nano.map(|nano| nano as f64 / 1e9);
+    let usd = |amount: Option<NanoDollars>| amount.map(NanoDollars::to_usd);
     json!({
         "input": usd(price.input), "cached_input": usd(price.cached_input), "cache_write": usd(price.cache_write),
         "cache_write_1h": usd(price.cache_write_1h), "output": usd(price.output),

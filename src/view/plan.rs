@@ -8,7 +8,7 @@ use super::format::{format_duration, round_milliseconds};
 use super::reasons::{describe_adjustment, describe_skip};
 use super::table::new_table;
 use crate::catalog::{estimate_input_tokens, format_usd_rounded};
-use crate::chat::{FailureClass, pluralize};
+use crate::chat::{FailureClass, NanoDollars, pluralize};
 use crate::provider::{RequestAdjustment, Target};
 use crate::route::{
     Availability, CandidateEstimate, Cooldown, FailureReaction, Plan, PlanStep, RetryWhen, Route,
@@ -152,7 +152,7 @@ fn target_name(target: &Target) -> String {
 
 fn describe_cost(estimate: Option<CandidateEstimate>) -> String {
     match estimate.and_then(|estimate| estimate.cost) {
-        Some(nano) => format!("~${}", format_usd_rounded(nano as f64 / 1e9)),
+        Some(amount) => format!("~${}", format_usd_rounded(amount)),
         None => "unknown".to_owned(),
     }
 }
@@ -320,7 +320,7 @@ fn step_json(
                 "adjusted": adjustments.iter().map(|a| json!({"what": a.name(), "how": describe_adjustment(*a)})).collect::<Vec<_>>(),
                 "simulated": target.provider.simulated,
                 "state": state, "ready_in_ms": skipped.and_then(|(_, wait)| wait).map(round_milliseconds),
-                "cost_usd": estimate.and_then(|e| e.cost).map(|nano| nano as f64 / 1e9),
+                "cost_usd": estimate.and_then(|e| e.cost).map(NanoDollars::to_usd),
                 "first_token_ms": estimate.and_then(|e| e.first_token).map(round_milliseconds),
                 "latency_ms": estimate.and_then(|e| e.latency).map(round_milliseconds),
                 "measured": estimate.is_some_and(|e| e.measurements > 0.0),

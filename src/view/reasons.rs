@@ -1,7 +1,7 @@
 //! Words for what keeps a candidate from being called, or a call from being answered.
 
 use super::format::{format_rounded_up, pluralize};
-use crate::catalog::{NanoDollars, format_usd_exact, format_usd_rounded};
+use crate::catalog::{format_usd_exact, format_usd_rounded};
 use crate::dialect::UnsupportedInput;
 use crate::provider::RequestAdjustment;
 use crate::route::{
@@ -38,8 +38,7 @@ pub(crate) fn describe_skip(skip: &SkipReason) -> String {
             describe_missing_pass_rate(missing)
         ),
         SkipReason::TooExpensive { expected, cap } => {
-            let rounded = |nano: NanoDollars| format_usd_rounded(nano as f64 / 1e9);
-            let (expected, cap) = (rounded(*expected), rounded(*cap));
+            let [expected, cap] = [*expected, *cap].map(format_usd_rounded);
             format!("estimated cost ${expected} exceeds the route's limit of ${cap}")
         }
         SkipReason::PriceUnknownForRoute => {
@@ -183,6 +182,7 @@ pub(crate) fn describe_adjustment(adjustment: RequestAdjustment) -> String {
 
 #[cfg(test)]
 mod tests {
+    use crate::chat::NanoDollars;
     use std::time::Duration;
 
     use super::*;
@@ -222,9 +222,9 @@ mod tests {
     #[test]
     fn exceeded_budgets_in_words() {
         let daily = BudgetExceeded {
-            spent: 200_000,
-            limit: 500_000,
-            cost: Some(400_000),
+            spent: NanoDollars::new(200_000),
+            limit: NanoDollars::new(500_000),
+            cost: Some(NanoDollars::new(400_000)),
             is_simulated: false,
             is_daily: true,
         };

@@ -8,7 +8,8 @@ use super::candidate_state::{
 use super::format::{format_duration, format_remaining, wrap_text};
 use super::report::SIMULATED_NOTE;
 use super::table::{BORDERLESS_WIDTH, new_table, reserve_name_column};
-use crate::catalog::{NanoDollars, format_usd_rounded};
+use crate::catalog::format_usd_rounded;
+use crate::chat::NanoDollars;
 use crate::route::store::WeightRow;
 use crate::route::{
     Candidate, DailyBudget, HealthReport, OnExceeded, OnMissingPassRate, QualityFloor, Route, Strategy,
@@ -199,9 +200,7 @@ fn describe_requirements(view: &RouteView, folder: Option<&Path>) -> Vec<String>
         format!("a pass rate of {} on {set}{age} (if unmeasured: {missing})", floor.min_pass_rate)
     }));
     lines.extend(
-        requirements
-            .max_cost
-            .map(|nano| format!("at most ${} per call", format_usd_rounded(nano as f64 / 1e9))),
+        requirements.max_cost.map(|amount| format!("at most ${} per call", format_usd_rounded(amount))),
     );
     lines.extend(
         requirements.max_p50.map(|max| format!("a median latency of at most {}", format_duration(max))),
@@ -224,12 +223,14 @@ fn describe_budget(budget: &DailyBudget, spent: Option<[NanoDollars; 2]>) -> Str
         OnExceeded::Warn => "calls beyond it only cause a warning",
     };
     let Some([real, simulated]) = spent else {
-        let daily = format_usd_rounded(budget.limit as f64 / 1e9);
+        let daily = format_usd_rounded(budget.limit);
         return format!("budget: ${daily} per day for all calls, unknown amount spent today; {consequence}");
     };
-    let [daily, real, simulated_note] =
-        [budget.limit, real, simulated].map(|nano| format_usd_rounded(nano as f64 / 1e9));
-    let simulated_note =
-        if simulated > 0 { format!(" (plus ${simulated_note} simulated)") } else { String::new() };
+    let [daily, real, simulated_note] = [budget.limit, real, simulated].map(format_usd_rounded);
+    let simulated_note = if simulated > NanoDollars::ZERO {
+        format!(" (plus ${simulated_note} simulated)")
+    } else {
+        String::new()
+    };
     format!("budget: ${daily} per day for all calls, ${real}{simulated_note} spent today; {consequence}")
 }

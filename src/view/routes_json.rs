@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::candidate_state::{describe_state_reason, is_simulated, state_code};
 use super::format::round_milliseconds;
 use super::routes::{RouteView, RoutesView, display_set_path};
+use crate::chat::NanoDollars;
 use crate::route::{Candidate, CandidateConditions, HealthReport, OnExceeded, OnMissingPassRate, Strategy};
 
 /// The object `slalom.routes/1`.
@@ -14,9 +15,9 @@ pub fn routes_json(view: &RoutesView<'_>) -> Value {
             OnExceeded::Stop => "stop",
             OnExceeded::Warn => "warn",
         };
-        let spent = view.spent.map(|spent| spent.map(|nano| nano as f64 / 1e9));
+        let spent = view.spent.map(|spent| spent.map(NanoDollars::to_usd));
         json!({
-            "daily_usd": budget.limit as f64 / 1e9, "on_exceeded": on_exceeded,
+            "daily_usd": budget.limit.to_usd(), "on_exceeded": on_exceeded,
             "spent_usd": spent.map(|[real, _]| real),
             "spent_simulated_usd": spent.map(|[_, simulated]| simulated),
         })
@@ -51,7 +52,7 @@ fn route_json(view: &RouteView, all: &RoutesView<'_>) -> Value {
         "route": view.route.name, "description": view.description,
         "strategy": policy.strategy.name(), "weigh": weights, "sticky_by": sticky_by,
         "requires": requirements.capabilities.iter().map(|need| need.name()).collect::<Vec<_>>(), "quality": quality,
-        "max_cost_usd": requirements.max_cost.map(|nano| nano as f64 / 1e9),
+        "max_cost_usd": requirements.max_cost.map(NanoDollars::to_usd),
         "max_p50_ms": requirements.max_p50.map(round_milliseconds),
         "deadline_ms": round_milliseconds(policy.timeouts.deadline), "overridden_by": view.overridden_by,
         "candidates": view.rows().map(|(c, report)| candidate_json(view, c, report, all.now)).collect::<Vec<_>>(),

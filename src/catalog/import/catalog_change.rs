@@ -1,8 +1,9 @@
 //! What an update of the catalog changes.
 
+use crate::chat::NanoDollars;
 use std::collections::HashSet;
 
-use super::super::{Catalog, ModelFacts, NanoDollars};
+use super::super::{Catalog, ModelFacts};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum CatalogChange {

@@ -8,13 +8,14 @@ mod catalog_csv;
 mod models_dev;
 mod openrouter;
 
+use crate::chat::NanoDollars;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
 pub(crate) use catalog_change::{CatalogChange, diff_catalog};
 
 use super::decimal::parse_scaled_decimal;
-use super::{Catalog, ModelFacts, NanoDollars, TokenPrices};
+use super::{Catalog, ModelFacts, TokenPrices};
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct ImportedCatalog {
@@ -94,13 +95,13 @@ fn parse_price(raw: Option<&RawValue>, power: i32, path: &str) -> Result<Option<
         return Err(ImportError::new(format!("`{path}`"), format!("invalid price `{text}`")));
     }
     // A price finer than one nano-dollar per million tokens cannot be stored exactly and becomes unknown.
-    Ok(parse_scaled_decimal(text, power))
+    Ok(parse_scaled_decimal(text, power).map(NanoDollars::new))
 }
 
 /// Lists use zero for prices that they do not know, so zero becomes unknown. A reasoning price equal to the
 /// output price is dropped.
 fn zero_prices_to_unknown(price: TokenPrices) -> TokenPrices {
-    let nonzero = |nano: Option<NanoDollars>| nano.filter(|nano| *nano > 0);
+    let nonzero = |nano: Option<NanoDollars>| nano.filter(|nano| *nano > NanoDollars::ZERO);
     TokenPrices {
         input: nonzero(price.input),
         cached_input: nonzero(price.cached_input),

@@ -2,7 +2,11 @@
 
 use super::*;
 use crate::catalog::{Capability, FetchedCatalog, ReasoningControl};
-use crate::chat::RequestParameter;
+use crate::chat::{NanoDollars, RequestParameter};
+
+fn price(nano: u64) -> Option<NanoDollars> {
+    Some(NanoDollars::new(nano))
+}
 
 fn import_text(text: &str) -> Result<ImportedCatalog, ImportError> {
     import_catalog(text, &|name| matches!(name, "openrouter" | "gemini" | "anthropic"), &Catalog::default())
@@ -26,19 +30,23 @@ fn openrouter_prices_are_exact() {
     let one = &read.models[0];
     assert_eq!((one.context_tokens, one.max_output_tokens), (Some(1000), Some(64)));
     let base = one.pricing.base;
-    assert_eq!((base.input, base.output), (Some(3_000_000_000), Some(15_000_000_000)));
-    assert_eq!((base.cached_input, base.cache_write), (Some(300_000_000), None));
-    assert_eq!(base.cache_write_1h, Some(6_000_000_000));
+    assert_eq!((base.input, base.output), (price(3_000_000_000), price(15_000_000_000)));
+    assert_eq!((base.cached_input, base.cache_write), (price(300_000_000), None));
+    assert_eq!(base.cache_write_1h, price(6_000_000_000));
     assert_eq!(
         one.pricing.for_input_tokens(200_000).input,
-        Some(3_000_000_000),
+        price(3_000_000_000),
         "a tier applies above its bound"
     );
     let long = one.pricing.for_input_tokens(200_001);
-    assert_eq!((long.input, long.output), (Some(6_000_000_000), Some(30_000_000_000)), "the later one wins");
-    assert_eq!(long.cached_input, Some(300_000_000), "missing prices are inherited");
+    assert_eq!(
+        (long.input, long.output),
+        (price(6_000_000_000), price(30_000_000_000)),
+        "the later one wins"
+    );
+    assert_eq!(long.cached_input, price(300_000_000), "missing prices are inherited");
     let longest = one.pricing.for_input_tokens(500_001);
-    assert_eq!((longest.input, longest.output), (Some(9_000_000_000), Some(30_000_000_000)));
+    assert_eq!((longest.input, longest.output), (price(9_000_000_000), price(30_000_000_000)));
     assert_eq!(one.supports(Capability::Tools), Some(true));
     assert_eq!(one.supports(Capability::JsonSchema), Some(false));
     assert_eq!(one.supports(Capability::Prefill), None);
@@ -68,11 +76,11 @@ fn models_dev_keeps_known_facts() {
     );
     assert_eq!(
         gemini.pricing.base.cached_input,
-        Some(75_000_000),
+        price(75_000_000),
         "from the catalog: the price is unchanged"
     );
     assert_eq!(claude.pricing.base.cache_write, None, "the price changed, so missing parts are unknown");
-    assert_eq!(claude.pricing.for_input_tokens(200_001).input, Some(8_000_000_000));
+    assert_eq!(claude.pricing.for_input_tokens(200_001).input, price(8_000_000_000));
 }
 
 #[test]
@@ -80,7 +88,7 @@ fn own_csv_format_is_imported() {
     let text = "# a comment\nmodel,provider,usd_input,usd_output\nm,gemini,0.1,0.4\n\"quoted\",gemini,,\n";
     let read = import_text(text).unwrap();
     assert_eq!((read.models.len(), read.skipped), (2, 0));
-    assert_eq!(read.models[0].pricing.base.output, Some(400_000_000));
+    assert_eq!(read.models[0].pricing.base.output, price(400_000_000));
     let shipped = import_catalog(crate::catalog::BUILT_IN_CSV, &|_| true, &Catalog::default()).unwrap();
     assert_eq!(shipped.models, Catalog::default().all());
     for models in [read.models, shipped.models] {
@@ -128,7 +136,7 @@ fn catalog_changes_are_listed() {
     let mut models = Catalog::default().all();
     models.retain(|facts| facts.provider == "deepseek");
     let gone = models.pop().unwrap();
-    models[0].pricing.base.input = Some(1);
+    models[0].pricing.base.input = price(1);
     models.push(ModelFacts { provider: "deepseek".into(), model: "zzz".into(), ..ModelFacts::default() });
     let changes = diff_catalog(&Catalog::default(), &models);
     assert_eq!(changes.len(), 3);
@@ -137,7 +145,7 @@ fn catalog_changes_are_listed() {
     assert!(
         changes
             .iter()
-            .any(|(_, _, change)| matches!(change, CatalogChange::PriceChanged { after: [Some(1), _], .. }))
+            .any(|(_, _, change)| matches!(change, CatalogChange::PriceChanged { after: [after, _], .. } if *after == price(1)))
     );
 }
 

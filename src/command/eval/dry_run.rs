@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{CommandContext, CommandError, CommandOutcome, PreparedRun};
 use crate::catalog::{Cost, CostSource, cost_at_list_price, estimate_tokens};
-use crate::chat::{Request, Usage, format_times, pluralize};
+use crate::chat::{NanoDollars, Request, Usage, format_times, pluralize};
 use crate::command::outcome::check_printed;
 use crate::eval::{
     Case, CaseFeature, Cases, EvalSubject, GradableAnswer, GraderTask, Graders, collect_grader_tasks,
@@ -17,16 +17,26 @@ use crate::view::format_cost;
 /// Assumed output tokens of an answer, unless its request allows fewer.
 const DEFAULT_ANSWER_TOKENS: u64 = 400;
 
-/// Estimates the cost of a subject's calls in nano-dollars. Answers are assumed to be as long as the route's
+/// Estimates the cost of a subject's calls. Answers are assumed to be as long as the route's
 /// earlier ones, or 400 tokens, within the request's limit. `None` if a first candidate has no known price.
-fn estimate_subject_cost(router: &Router, subject: &EvalSubject, cases: &Cases, repeat: u32) -> Option<u64> {
+fn estimate_subject_cost(
+    router: &Router,
+    subject: &EvalSubject,
+    cases: &Cases,
+    repeat: u32,
+) -> Option<NanoDollars> {
     let once = cases
         .prompts()
         .map(|case| estimate_request_cost(router, &subject.route, &case.request, &case.metadata.id));
-    Some(once.sum::<Option<u64>>()?.saturating_mul(u64::from(repeat)))
+    Some(once.sum::<Option<NanoDollars>>()?.saturating_mul(u64::from(repeat)))
 }
 
-fn estimate_request_cost(router: &Router, route: &Route, request: &Request, case: &str) -> Option<u64> {
+fn estimate_request_cost(
+    router: &Router,
+    route: &Route,
+    request: &Request,
+    case: &str,
+) -> Option<NanoDollars> {
     let hints = RoutingHints { label: None, sticky_key: Some(case.to_owned()) };
     let options = CallOptions { hints, ..CallOptions::default() };
     let plan = router.plan_with_estimates(route, request, &options);
@@ -41,8 +51,8 @@ fn estimate_request_cost(router: &Router, route: &Route, request: &Request, case
 struct GradingEstimate {
     calls: u64,
     programs: u64,
-    /// In nano-dollars; `None` if a price is unknown.
-    cost: Option<u64>,
+    /// `None` if a price is unknown.
+    cost: Option<NanoDollars>,
 }
 
 impl GradingEstimate {
@@ -88,13 +98,12 @@ fn estimate_grading(router: &Router, graders: &Graders, cases: &Cases, repeat: u
         }
     }
     let repeats = u64::from(repeat);
-    let once = costs.into_iter().sum::<Option<u64>>();
+    let once = costs.into_iter().sum::<Option<NanoDollars>>();
     let cost = once.map(|once| once.saturating_mul(repeats));
     GradingEstimate { calls: calls * repeats, programs: programs * repeats, cost }
 }
 
-/// Estimates the cost of an embedding in nano-dollars.
-fn estimate_embedding_cost(target: &Target, bytes: usize) -> Option<u64> {
+fn estimate_embedding_cost(target: &Target, bytes: usize) -> Option<NanoDollars> {
     let input_tokens = Some(estimate_tokens(bytes));
     let usage = Usage { input_tokens, output_tokens: Some(0), ..Usage::default() };
     cost_at_list_price(&usage, &target.facts.as_ref()?.pricing)
@@ -136,7 +145,7 @@ pub(super) fn print_dry_run(
         let names: Vec<&str> = subjects.iter().map(|s| s.name.as_str()).collect();
         let repeat = spec.repeat;
         let calls = prepared.results_per_subject() * names.len();
-        let costs: Vec<Option<u64>> = subjects
+        let costs: Vec<Option<NanoDollars>> = subjects
             .iter()
             .map(|subject| estimate_subject_cost(router, subject, &prepared.cases_for(subject), repeat))
             .collect();
@@ -146,19 +155,21 @@ pub(super) fn print_dry_run(
         let estimates: Vec<_> = names
             .iter()
             .zip(&costs)
-            .map(|(name, cost)| json!({"subject": name, "cost_usd": cost.map(|nano| nano as f64 / 1e9)}))
+            .map(|(name, cost)| json!({"subject": name, "cost_usd": cost.map(NanoDollars::to_usd)}))
             .collect();
         let per_subject = subjects
             .iter()
             .map(|subject| estimate_grading(router, graders, &prepared.cases_for(subject), repeat));
-        let grading =
-            per_subject.fold(GradingEstimate { calls: 0, programs: 0, cost: Some(0) }, GradingEstimate::add);
+        let grading = per_subject.fold(
+            GradingEstimate { calls: 0, programs: 0, cost: Some(NanoDollars::ZERO) },
+            GradingEstimate::add,
+        );
         plans.push(json!({
             "set": set.name, "cases": cases.len(), "repeat": repeat, "subjects": names, "calls": calls,
             "estimates": estimates,
             "judging": {
                 "calls": grading.calls, "programs": grading.programs,
-                "cost_usd": grading.cost.map(|nano| nano as f64 / 1e9),
+                "cost_usd": grading.cost.map(NanoDollars::to_usd),
             },
             "first": first_objects.first(), "prompts": if set.prompts.is_empty() { &[] } else { first_objects.as_slice() },
         }));

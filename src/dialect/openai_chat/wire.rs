@@ -1,10 +1,8 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::chat::{FinishReason, Usage};
-use crate::dialect::wire_json::{
-    TextOrParts, deserialize_count, deserialize_string_or_number, usd_to_nano_usd,
-};
+use crate::chat::{FinishReason, NanoDollars, Usage};
+use crate::dialect::wire_json::{TextOrParts, deserialize_count, deserialize_string_or_number};
 
 /// Fields of the dialect or its providers that slalom does not use, sorted.
 pub(super) const IGNORED_FIELDS: &[&str] = &[
@@ -260,16 +258,16 @@ impl OpenaiChatUsage {
         }
     }
 
-    fn reported_cost_nano_usd(&self) -> Option<u64> {
+    fn reported_cost_nano_usd(&self) -> Option<NanoDollars> {
         let ticks = self.cost_in_usd_ticks.as_ref().and_then(Value::as_u64);
         if let Some(ticks) = ticks {
-            return Some(ticks.saturating_add(5) / 10);
+            return Some(NanoDollars::new(ticks.saturating_add(5) / 10));
         }
         let cost = self.cost.as_ref()?;
         let usd = cost.as_f64().or_else(|| cost.get("total_cost")?.as_f64())?;
         let upstream = self.cost_details.as_ref().and_then(|d| d.get("upstream_inference_cost")?.as_f64());
         let upstream = upstream.filter(|_| self.is_byok == Some(true)).unwrap_or(0.0);
-        usd_to_nano_usd(usd + upstream)
+        NanoDollars::from_usd(usd + upstream)
     }
 }
 

@@ -1,8 +1,8 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::chat::Usage;
-use crate::dialect::wire_json::{deserialize_count, usd_to_nano_usd};
+use crate::chat::{NanoDollars, Usage};
+use crate::dialect::wire_json::deserialize_count;
 
 /// Event fields that slalom does not use, sorted.
 pub(super) const IGNORED_EVENT_FIELDS: &[&str] = &[
@@ -119,9 +119,9 @@ struct OpenaiResponsesOutputDetails {
 }
 
 impl OpenaiResponsesUsage {
-    fn reported_cost_nano_usd(&self) -> Option<u64> {
-        let ticks = self.cost_in_usd_ticks.map(|ticks| ticks.saturating_add(5) / 10);
-        ticks.or_else(|| usd_to_nano_usd(self.cost.as_ref()?.as_f64()?))
+    fn reported_cost_nano_usd(&self) -> Option<NanoDollars> {
+        let ticks = self.cost_in_usd_ticks.map(|ticks| NanoDollars::new(ticks.saturating_add(5) / 10));
+        ticks.or_else(|| NanoDollars::from_usd(self.cost.as_ref()?.as_f64()?))
     }
 
     /// This dialect already counts as [`Usage`] does: every partial count is included in its total.

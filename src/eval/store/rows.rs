@@ -1,5 +1,7 @@
 //! Runs, results, and answers as a store keeps them.
 
+use crate::chat::NanoDollars;
+
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct RunRow {
     pub id: String,
@@ -46,7 +48,7 @@ pub(crate) struct ResultRow {
     pub served_by: String,
     pub failovers: u32,
     /// Cost, or, for a cached answer, its original cost; `None` if unknown.
-    pub nano_dollars: Option<u64>,
+    pub nano_dollars: Option<NanoDollars>,
     pub cost_source: String,
     /// As JSON.
     pub usage: String,
@@ -73,7 +75,7 @@ pub(crate) struct CachedAnswerRow {
     /// As JSON.
     pub usage: String,
     /// `None` if unknown.
-    pub nano_dollars: Option<u64>,
+    pub nano_dollars: Option<NanoDollars>,
     pub cost_source: String,
     /// Unique key of the run, subject, and case that requested the answer; empty for older answers.
     pub requested_by: String,

@@ -1,6 +1,7 @@
 //! Decides whether a call may start. Pure: the facts and the time are arguments.
 
 use super::aimd;
+use crate::chat::NanoDollars;
 use crate::route::daily_budget::OnExceeded;
 use crate::route::reasons::{BudgetExceeded, CapacityLimit};
 use crate::route::store::{
@@ -62,12 +63,12 @@ fn check_daily_budget(
 ) -> Option<AdmissionDecision> {
     let budget = admission.daily_budget?;
     // Free calls are always within the budget.
-    let is_free = admission.expected_cost == Some(0);
+    let is_free = admission.expected_cost == Some(NanoDollars::ZERO);
     let Some(spent) = facts.spent_today else {
         let stops = budget.on_exceeded == OnExceeded::Stop && !is_free;
         return stops.then_some(AdmissionDecision::SpendingUnknown);
     };
-    let exceeds_limit = |cost: u64| spent.saturating_add(cost) > budget.limit;
+    let exceeds_limit = |cost: NanoDollars| spent.saturating_add(cost) > budget.limit;
     let is_exceeded = match admission.expected_cost {
         Some(cost) => !is_free && exceeds_limit(cost),
         None => spent >= budget.limit,
@@ -79,7 +80,7 @@ fn check_daily_budget(
         is_simulated: admission.is_simulated,
         is_daily: true,
     };
-    match (budget.on_exceeded, admission.expected_cost.filter(|cost| *cost > 0)) {
+    match (budget.on_exceeded, admission.expected_cost.filter(|cost| *cost > NanoDollars::ZERO)) {
         (OnExceeded::Stop, _) if is_exceeded => return Some(AdmissionDecision::BudgetExceeded(exceeded)),
         (OnExceeded::Warn, _) => grant.budget_warning = is_exceeded.then_some(exceeded),
         (OnExceeded::Stop, Some(cost)) => {

@@ -1,7 +1,7 @@
 //! Builds the request for the admission of a call.
 
-use crate::catalog::{NanoDollars, cost_at_list_price, estimate_input_tokens};
-use crate::chat::{Request, Usage};
+use crate::catalog::{cost_at_list_price, estimate_input_tokens};
+use crate::chat::{NanoDollars, Request, Usage};
 use crate::provider::Target;
 use crate::route::candidate_estimate::estimate_output_tokens;
 use crate::route::daily_budget::DailyBudget;

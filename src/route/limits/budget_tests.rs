@@ -6,7 +6,8 @@ use futures_util::future::join_all;
 
 use super::tests::*;
 use super::*;
-use crate::catalog::{ModelFacts, NanoDollars, Pricing, TokenPrices};
+use crate::catalog::{ModelFacts, Pricing, TokenPrices};
+use crate::chat::NanoDollars;
 use crate::ledger::Ledger;
 use crate::provider::scripted_transport::ScriptedReply;
 use crate::route::OnExceeded;
@@ -18,13 +19,13 @@ use crate::route::{BudgetWarning, CallOptions, Route, RoutePolicy, SilentObserve
 const START_DAY: &str = "2023-11-14";
 
 /// A route with an output price in nano-dollars per token; `None` means unknown.
-fn priced_route(hosts: &[(&'static str, Option<NanoDollars>)]) -> Route {
+fn priced_route(hosts: &[(&'static str, Option<u64>)]) -> Route {
     let names: Vec<&'static str> = hosts.iter().map(|(host, _)| *host).collect();
     let mut route = route(&names, RoutePolicy::default());
     for (candidate, (_, price)) in route.candidates.iter_mut().zip(hosts) {
         let price = TokenPrices {
-            input: Some(0),
-            output: price.map(|nano| nano * 1_000_000),
+            input: Some(NanoDollars::ZERO),
+            output: price.map(|nano| NanoDollars::new(nano * 1_000_000)),
             ..TokenPrices::default()
         };
         let facts = ModelFacts { pricing: Pricing { base: price, tiers: vec![] }, ..ModelFacts::default() };
@@ -43,7 +44,8 @@ fn delayed_reply_with_usage(delay_secs: u64) -> ScriptedReply {
     }
 }
 
-fn with_daily_budget(fixture: RouteFixture, limit: NanoDollars, on_exceeded: OnExceeded) -> RouteFixture {
+fn with_daily_budget(fixture: RouteFixture, limit: u64, on_exceeded: OnExceeded) -> RouteFixture {
+    let limit = NanoDollars::new(limit);
     let router = fixture.router.with_daily_budget(Some(DailyBudget { limit, on_exceeded }));
     RouteFixture { router, ..fixture }
 }
@@ -60,13 +62,14 @@ async fn daily_budget_stops_calls_until_next_day() {
         OnExceeded::Stop,
     );
     let route = priced_route(&[("a", Some(1000))]);
-    ledger(&fixture)
-        .enqueue(|rows| rows.add_spend(START_DAY, false, Spend { nano_dollars: 200_000, unpriced_calls: 0 }));
+    ledger(&fixture).enqueue(|rows| {
+        rows.add_spend(START_DAY, false, Spend { nano_dollars: NanoDollars::new(200_000), unpriced_calls: 0 })
+    });
     let record = fixture.call(&route).await;
     let over = BudgetExceeded {
-        spent: 200_000,
-        limit: 500_000,
-        cost: Some(400_000),
+        spent: NanoDollars::new(200_000),
+        limit: NanoDollars::new(500_000),
+        cost: Some(NanoDollars::new(400_000)),
         is_simulated: false,
         is_daily: true,
     };
@@ -77,7 +80,10 @@ async fn daily_budget_stops_calls_until_next_day() {
     assert_eq!(record.skipped[0].1.code(), "over_budget");
     tokio::time::advance(seconds(2 * 3600)).await;
     assert!(fixture.call(&route).await.outcome.is_ok());
-    assert_eq!(ledger(&fixture).read(|rows| rows.spend("2023-11-15", false)).nano_dollars, 2000);
+    assert_eq!(
+        ledger(&fixture).read(|rows| rows.spend("2023-11-15", false)).nano_dollars,
+        NanoDollars::new(2000)
+    );
     assert!(fixture.budget_warnings.lock().unwrap().is_empty());
 }
 
@@ -95,7 +101,10 @@ async fn processes_reserve_daily_budget_in_turn() {
     let mut started: Vec<u64> = fixtures.iter().flat_map(request_seconds).collect();
     started.sort_unstable();
     assert_eq!(started, [0, 1, 2], "one at a time, because each could use up the budget");
-    assert_eq!((recorded_spend(&fixtures[0], false).nano_dollars, lease_count(&shared, "money")), (6000, 0));
+    assert_eq!(
+        (recorded_spend(&fixtures[0], false).nano_dollars, lease_count(&shared, "money")),
+        (NanoDollars::new(6000), 0)
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -118,7 +127,10 @@ async fn on_exceeded_warn_warns_once() {
     assert!(records.iter().all(|record| record.outcome.is_ok()));
     let warnings = fixture.budget_warnings.lock().unwrap().clone();
     assert!(matches!(warnings.as_slice(), [BudgetWarning::Exceeded(_)]), "{warnings:?}");
-    assert_eq!(recorded_spend(&fixture, false), Spend { nano_dollars: 6000, unpriced_calls: 0 });
+    assert_eq!(
+        recorded_spend(&fixture, false),
+        Spend { nano_dollars: NanoDollars::new(6000), unpriced_calls: 0 }
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -130,13 +142,14 @@ async fn unknown_price_is_counted_as_unknown_spend() {
     );
     let route = priced_route(&[("a", None)]);
     run_calls(&fixture, &route, 3).await;
-    assert_eq!(recorded_spend(&fixture, false), Spend { nano_dollars: 0, unpriced_calls: 3 });
+    assert_eq!(recorded_spend(&fixture, false), Spend { nano_dollars: NanoDollars::ZERO, unpriced_calls: 3 });
     let warnings = fixture.budget_warnings.lock().unwrap().clone();
     let model = route.candidates[0].model_ref.clone();
     assert_eq!(warnings, [BudgetWarning::PriceUnknown(model)]);
     // With an exhausted budget, a call with an unknown price is not made.
-    ledger(&fixture)
-        .enqueue(|rows| rows.add_spend(START_DAY, false, Spend { nano_dollars: 1000, unpriced_calls: 0 }));
+    ledger(&fixture).enqueue(|rows| {
+        rows.add_spend(START_DAY, false, Spend { nano_dollars: NanoDollars::new(1000), unpriced_calls: 0 })
+    });
     let why = fixture.call(&route).await.outcome.unwrap_err().reason;
     assert!(matches!(why, StopReason::BudgetExceeded(BudgetExceeded { cost: None, .. })), "{why:?}");
 }
@@ -150,19 +163,21 @@ async fn simulated_spend_is_tracked_separately() {
     );
     let real = priced_route(&[("a", Some(1000))]);
     let simulated = map_providers(real.clone(), |provider| provider.simulated = true);
-    ledger(&fixture)
-        .enqueue(|rows| rows.add_spend(START_DAY, false, Spend { nano_dollars: 500_000, unpriced_calls: 0 }));
+    ledger(&fixture).enqueue(|rows| {
+        rows.add_spend(START_DAY, false, Spend { nano_dollars: NanoDollars::new(500_000), unpriced_calls: 0 })
+    });
     assert!(fixture.call(&real).await.outcome.is_err());
     assert!(fixture.call(&simulated).await.outcome.is_ok());
-    assert_eq!(recorded_spend(&fixture, true).nano_dollars, 2000);
-    ledger(&fixture)
-        .enqueue(|rows| rows.add_spend(START_DAY, true, Spend { nano_dollars: 498_000, unpriced_calls: 0 }));
+    assert_eq!(recorded_spend(&fixture, true).nano_dollars, NanoDollars::new(2000));
+    ledger(&fixture).enqueue(|rows| {
+        rows.add_spend(START_DAY, true, Spend { nano_dollars: NanoDollars::new(498_000), unpriced_calls: 0 })
+    });
     // The measured answer has two tokens, and twice the mean is reserved.
     let why = fixture.call(&simulated).await.outcome.unwrap_err().reason;
     assert!(
         matches!(
             why,
-            StopReason::BudgetExceeded(BudgetExceeded { cost: Some(4000), is_simulated: true, .. })
+            StopReason::BudgetExceeded(BudgetExceeded { cost: Some(cost), is_simulated: true, .. }) if cost == NanoDollars::new(4000)
         ),
         "{why:?}"
     );
@@ -171,7 +186,7 @@ async fn simulated_spend_is_tracked_separately() {
 #[tokio::test(start_paused = true)]
 async fn run_budget_caps_total_cost() {
     let with_budget = |mut fixture: RouteFixture, limit| {
-        fixture.options.run_budget = Some(RunBudget::new(limit));
+        fixture.options.run_budget = Some(RunBudget::new(NanoDollars::new(limit)));
         fixture
     };
     let route = priced_route(&[("a", Some(1000))]);
@@ -185,7 +200,7 @@ async fn run_budget_caps_total_cost() {
     assert_eq!(records.iter().filter(|record| record.outcome.is_ok()).count(), 5);
     let why = records[9].outcome.as_ref().unwrap_err().reason;
     assert!(
-        matches!(why, StopReason::BudgetExceeded(BudgetExceeded { is_daily: false, spent: 10_000, .. })),
+        matches!(why, StopReason::BudgetExceeded(BudgetExceeded { is_daily: false, spent, .. }) if spent == NanoDollars::new(10_000)),
         "{why:?}"
     );
     assert_eq!(request_seconds(&fixture).len(), 5);
@@ -209,7 +224,7 @@ async fn canceled_call_spends_its_reservation() {
     assert!(tokio::time::timeout(seconds(5), fixture.call(&route)).await.is_err());
     assert_eq!(
         (recorded_spend(&fixture, false).nano_dollars, lease_count(ledger(&fixture), "money")),
-        (400_000, 0)
+        (NanoDollars::new(400_000), 0)
     );
 }
 
@@ -225,7 +240,7 @@ async fn expired_reservation_counts_as_spent() {
         holder: holder.into(),
         since: START_MS - 31_000,
         until,
-        nano_dollars: 300_000,
+        nano_dollars: NanoDollars::new(300_000),
         tokens: 0,
     };
     // One has expired, and the end of the other is implausible.
@@ -233,13 +248,21 @@ async fn expired_reservation_counts_as_spent() {
     ledger(&fixture).enqueue(move |rows| {
         [&expired, &implausible].into_iter().try_for_each(|lease| rows.acquire_lease(lease))
     });
-    assert_eq!(recorded_spend(&fixture, false).nano_dollars, 0);
+    assert_eq!(recorded_spend(&fixture, false).nano_dollars, NanoDollars::ZERO);
     assert!(fixture.call(&priced_route(&[("a", Some(1000))])).await.outcome.is_ok());
-    assert_eq!(recorded_spend(&fixture, false).nano_dollars, 602_000, "both leases, plus the call");
-    ledger(&fixture)
-        .enqueue(|rows| rows.add_spend(START_DAY, false, Spend { nano_dollars: 397_000, unpriced_calls: 0 }));
+    assert_eq!(
+        recorded_spend(&fixture, false).nano_dollars,
+        NanoDollars::new(602_000),
+        "both leases, plus the call"
+    );
+    ledger(&fixture).enqueue(|rows| {
+        rows.add_spend(START_DAY, false, Spend { nano_dollars: NanoDollars::new(397_000), unpriced_calls: 0 })
+    });
     let why = fixture.call(&priced_route(&[("a", Some(1000))])).await.outcome.unwrap_err().reason;
-    assert!(matches!(why, StopReason::BudgetExceeded(BudgetExceeded { spent: 999_000, .. })), "{why:?}");
+    assert!(
+        matches!(why, StopReason::BudgetExceeded(BudgetExceeded { spent, .. }) if spent == NanoDollars::new(999_000)),
+        "{why:?}"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -265,13 +288,13 @@ async fn late_completion_corrects_expired_reservation() {
         assert!(other.call(&route).await.outcome.is_ok());
         assert_eq!(
             recorded_spend(&other, false).nano_dollars,
-            8000,
+            NanoDollars::new(8000),
             "the expired reservation of twice the mean cost counts as spent"
         );
     };
     let (record, ()) = tokio::join!(suspended.call(&route), while_suspended);
     assert!(record.outcome.is_ok());
-    assert_eq!(recorded_spend(&other, false).nano_dollars, 6000);
+    assert_eq!(recorded_spend(&other, false).nano_dollars, NanoDollars::new(6000));
     assert_eq!((lease_count(&shared, "money"), lease_count(&shared, "money, counted")), (0, 0));
 }
 
@@ -279,7 +302,7 @@ async fn late_completion_corrects_expired_reservation() {
 async fn small_call_waits_behind_larger_reservation() {
     let fixture = without_streaming(RouteFixture::new([("a", vec![reply_with_usage()])]));
     let options = &CallOptions {
-        run_budget: Some(RunBudget::new(410_000)),
+        run_budget: Some(RunBudget::new(NanoDollars::new(410_000))),
         wait_for_limits: true,
         ..fixture.options.clone()
     };

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::run_budget::Reservation;
 use super::{BudgetWarning, LimiterState, lock};
 use crate::catalog::Cost;
-use crate::chat::Usage;
+use crate::chat::{NanoDollars, Usage};
 use crate::route::spans::utc_day;
 use crate::route::store::{AdmissionGrant, AdmissionRequest, CallChange, Lease, RateBucket, Spend};
 
@@ -121,8 +121,8 @@ impl Permit {
             self.correct_rate_bucket(settlement.usage.as_ref(), settlement.is_answered);
         }
         match settlement.cost.nano_dollars {
-            Some(nano) => {
-                self.charge(nano);
+            Some(cost) => {
+                self.charge(cost);
                 None
             }
             None => self.record_unknown_cost(),
@@ -146,17 +146,17 @@ impl Permit {
         self.limiter.store.enqueue(CallChange::AddToRateBucket { scope, amount });
     }
 
-    fn charge(&self, nano_dollars: u64) {
+    fn charge(&self, cost: NanoDollars) {
         if let Some(reservation) = &self.reservation {
-            reservation.charge(nano_dollars);
+            reservation.charge(cost);
         }
-        if nano_dollars > 0 || self.grant.reservation {
-            self.record_spend(Spend { nano_dollars, unpriced_calls: 0 });
+        if cost > NanoDollars::ZERO || self.grant.reservation {
+            self.record_spend(Spend { nano_dollars: cost, unpriced_calls: 0 });
         }
     }
 
     fn record_unknown_cost(&self) -> Option<BudgetWarning> {
-        self.record_spend(Spend { nano_dollars: 0, unpriced_calls: 1 });
+        self.record_spend(Spend { nano_dollars: NanoDollars::ZERO, unpriced_calls: 1 });
         self.request.daily_budget?;
         self.limiter.first_price_warning(&self.request.keys.health)
     }
@@ -169,7 +169,7 @@ impl Permit {
         self.limiter.store.enqueue(if self.grant.reservation {
             let reservation = self.request.lease_in(
                 self.request.reservation_scope(),
-                self.request.expected_cost.unwrap_or(0),
+                self.request.expected_cost.unwrap_or(NanoDollars::ZERO),
                 self.started_at,
             );
             CallChange::SettleReservation { reservation, day, is_simulated, spend }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::{CapacityLimit, LimiterState, lock};
+use crate::chat::NanoDollars;
 use crate::route::store::{AdmissionRequest, CallChange, Lease};
 
 /// Minimum interval for checking whether other processes have released capacity; jitter is added.
@@ -53,7 +54,7 @@ impl QueueTicket {
             holder: admission.lease_holder.clone(),
             since: admission.queued_since,
             until: self.limiter.now() + TICKET_MS,
-            nano_dollars: 0,
+            nano_dollars: NanoDollars::ZERO,
             tokens: admission.expected_tokens,
         };
         self.published = Some((ticket.scope.clone(), ticket.holder.clone(), Instant::now()));

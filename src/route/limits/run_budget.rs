@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use super::lock;
-use crate::catalog::NanoDollars;
+use crate::chat::NanoDollars;
 use crate::route::reasons::BudgetExceeded;
 
 /// The budget of one run. Real and simulated money are counted separately, each up to the limit.
@@ -13,11 +13,15 @@ pub struct RunBudget {
     tallies: Arc<Mutex<[BudgetTally; 2]>>,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 struct BudgetTally {
     spent: NanoDollars,
     /// Estimated cost of calls in flight.
     reserved: NanoDollars,
+}
+
+impl BudgetTally {
+    const EMPTY: Self = Self { spent: NanoDollars::ZERO, reserved: NanoDollars::ZERO };
 }
 
 /// Money reserved for one call; dropping it releases the reservation.
@@ -29,7 +33,7 @@ pub(super) struct Reservation {
 
 impl RunBudget {
     pub fn new(limit: NanoDollars) -> Self {
-        Self { limit, tallies: Arc::default() }
+        Self { limit, tallies: Arc::new(Mutex::new([BudgetTally::EMPTY; 2])) }
     }
 
     /// Reserves the cost of a call. `Err(None)` means that it may fit once calls in flight are settled.
@@ -40,7 +44,8 @@ impl RunBudget {
     ) -> Result<Reservation, Option<BudgetExceeded>> {
         let mut tallies = lock(&self.tallies);
         let tally = &mut tallies[usize::from(simulated)];
-        let exceeds_limit = |sum: NanoDollars| cost > 0 && sum.saturating_add(cost) > self.limit;
+        let exceeds_limit =
+            |sum: NanoDollars| cost > NanoDollars::ZERO && sum.saturating_add(cost) > self.limit;
         if exceeds_limit(tally.spent) {
             let (spent, limit) = (tally.spent, self.limit);
             return Err(Some(BudgetExceeded {

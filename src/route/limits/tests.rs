@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 use futures_util::stream::FuturesUnordered;
 
 use super::*;
-use crate::chat::FailureClass;
+use crate::chat::{FailureClass, NanoDollars};
 use crate::ledger::Ledger;
 use crate::provider::scripted_transport::{ScriptedEnding, ScriptedReply};
 use crate::provider::{Provider, ProviderLimits};
@@ -85,7 +85,8 @@ fn lease_until(holder: &str, end: i64) -> Lease {
         holder: holder.into(),
         since: START_MS,
         until: START_MS + end,
-        ..Lease::default()
+        nano_dollars: NanoDollars::ZERO,
+        tokens: 0,
     }
 }
 

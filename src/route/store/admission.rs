@@ -1,7 +1,7 @@
 //! What admission asks for, what it depends on, and what it decides.
 
 use super::{HealthRow, Lease, LeaseTotals, RateBucket, TargetKeys};
-use crate::catalog::NanoDollars;
+use crate::chat::NanoDollars;
 use crate::provider::ProviderLimits;
 use crate::route::daily_budget::DailyBudget;
 use crate::route::keys::RESERVATION_SCOPES;
@@ -44,10 +44,10 @@ impl AdmissionRequest {
 
     /// The leases of the call under a grant.
     pub(crate) fn leases(&self, grant: AdmissionGrant, now: i64) -> Vec<Lease> {
-        let reserved = self.expected_cost.unwrap_or(0);
+        let reserved = self.expected_cost.unwrap_or(NanoDollars::ZERO);
         let reservation = grant.reservation.then(|| (self.reservation_scope(), reserved));
-        let provider = grant.provider_lease.then_some((self.keys.provider_scope.as_str(), 0));
-        let model = grant.model_lease.then_some((self.model_scope.as_str(), 0));
+        let provider = grant.provider_lease.then_some((self.keys.provider_scope.as_str(), NanoDollars::ZERO));
+        let model = grant.model_lease.then_some((self.model_scope.as_str(), NanoDollars::ZERO));
         let scopes = [provider, model, reservation].into_iter().flatten();
         scopes.map(|(scope, nano_dollars)| self.lease_in(scope, nano_dollars, now)).collect()
     }

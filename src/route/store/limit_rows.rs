@@ -1,18 +1,27 @@
 //! Leases, rate buckets, and spending.
 
+use crate::chat::NanoDollars;
+
 /// Totals of a scope's leases.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LeaseTotals {
     pub count: u64,
     /// When the first of them expires, in milliseconds since 1970; 0 if there are none.
     pub earliest_expiry: i64,
     /// Reserved money.
-    pub nano_dollars: u64,
+    pub nano_dollars: NanoDollars,
     /// Expected tokens.
     pub tokens: u64,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+impl Default for LeaseTotals {
+    /// The totals of a scope without leases.
+    fn default() -> Self {
+        Self { count: 0, earliest_expiry: 0, nano_dollars: NanoDollars::ZERO, tokens: 0 }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lease {
     pub scope: String,
     pub holder: String,
@@ -21,7 +30,7 @@ pub struct Lease {
     /// When it expires, in milliseconds since 1970.
     pub until: i64,
     /// Reserved money.
-    pub nano_dollars: u64,
+    pub nano_dollars: NanoDollars,
     /// Expected tokens.
     pub tokens: u64,
 }
@@ -36,10 +45,14 @@ pub struct RateBucket {
 }
 
 /// Spending on one UTC day.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Spend {
     /// Sum of the known costs.
-    pub nano_dollars: u64,
+    pub nano_dollars: NanoDollars,
     /// Number of calls with an unknown cost.
     pub unpriced_calls: u64,
+}
+
+impl Spend {
+    pub(crate) const NONE: Self = Self { nano_dollars: NanoDollars::ZERO, unpriced_calls: 0 };
 }
