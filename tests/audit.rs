@@ -66,6 +66,12 @@ fn json_reports_all_findings() {
     let set = &report["sets"][0];
     let references = json!({"passed": 3, "failed": 1, "missing": ["without"], "unscored": ["call"]});
     assert_eq!(set["references"], references);
+    assert_eq!(set["codes"], json!(["failing_references", "min_caught"]));
+    let fenced = &set["mutations"]["fenced"]["left_out"][0];
+    assert_eq!(
+        (&fenced["code"], &fenced["reason"]),
+        (&json!("not_applicable"), &json!("no assertion that requires bare JSON"))
+    );
     assert_eq!(set["duplicates"], json!([{"cases": ["sound", "again"], "same_reference": true}]));
     let case = |id: &str| set["cases"].as_array().unwrap().iter().find(|case| case["case"] == id).unwrap();
     assert_eq!(

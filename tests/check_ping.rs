@@ -58,6 +58,7 @@ fn one_model_per_configured_provider_is_pinged() {
     assert_eq!((&keyless["reason"], &keyless["attempt"]), (&"no_key".into(), &Value::Null));
     assert_eq!(keyless["problem"], "ANTHROPIC_API_KEY is not set");
     assert_eq!(failed["attempt"]["failure"]["class"], "server_error");
+    assert_eq!((&failed["stop_reason"], &good["stop_reason"]), (&"all_attempts_failed".into(), &Value::Null));
     assert_eq!(json["cost_usd"], 0.0, "simulated cost is not real cost");
 }
 

@@ -37,6 +37,8 @@ fn json_jsonl_csv_keep_answer_verbatim() {
     let cli = hostile_harness();
     cli.run(&["eval", "set.yaml", "-o", "r.json", "-o", "r.JSONL", "-o", "r.csv"]).assert_exit_code(1);
     let json: Value = serde_json::from_str(&read_file(&cli, "r.json")).unwrap();
+    let gate = &json["runs"][0]["gate"];
+    assert_eq!(gate["codes"].as_array().unwrap().len(), gate["reasons"].as_array().unwrap().len(), "{gate}");
     let results = json["runs"][0]["results"].as_array().unwrap();
     assert_eq!((results.len(), &results[0]["text"]), (2, &HOSTILE_ANSWER.into()));
     assert_eq!(json["exit_code"], 1);

@@ -104,6 +104,7 @@ fn daily_budget_shared_by_processes_exits_4() {
         error["message"].as_str().unwrap().starts_with("daily budget: $0.000295 of $0.0005 spent"),
         "{error}"
     );
+    assert!(error["reason"] == "over_budget" && error["class"].is_null(), "{error}");
     assert_eq!(output.json()["skipped"][0]["reason"], "over_budget");
     // A drill does not count toward the budget and is not limited by it.
     let routes = std::fs::read_to_string(cli.path("routes.yaml")).unwrap();

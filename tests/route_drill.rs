@@ -198,7 +198,8 @@ fn each_schema_violation_exits_1() {
     }
     let broken = reports.iter().find(|report| report["exit_code"] == 1).unwrap();
     assert!(
-        broken["drills"][0]["why"].as_str().unwrap().contains("the answer does not match the schema:"),
+        broken["drills"][0]["why_code"] == "schema_mismatch"
+            && broken["drills"][0]["why"].as_str().unwrap().contains("the answer does not match the schema:"),
         "{broken}"
     );
 }

@@ -17,7 +17,7 @@ use crate::route::{
     CallError, CallOptions, CallRecord, HealthStore, Route, Router, SilentObserver, StopReason,
 };
 use crate::view::{
-    DrillResult, DrillVerdict, describe_budget_exceeded, describe_stop, drill_json, drill_table,
+    DrillFailure, DrillResult, DrillVerdict, describe_budget_exceeded, drill_json, drill_table,
 };
 
 /// Faults without a parameter.
@@ -275,23 +275,18 @@ fn assess_drill(
         Ok(_) => Some(record.first_token.unwrap_or(record.latency) <= deadline),
         Err(error) => (error.reason == StopReason::DeadlineExceeded).then_some(false),
     };
+    let failed = |failure| DrillVerdict::Failed(Box::new(failure));
     let verdict = match (&record.outcome, &structured) {
         (Err(_), _) if all_down => DrillVerdict::NotApplicable,
         (Err(error), _) => {
             // The failure of a candidate that was up says more than the simulated outage.
             let up = record.attempts.iter().rev().find(|attempt| !down.contains(&attempt.model_ref));
-            let failure_of_up = up.and_then(|attempt| Some((&attempt.model_ref, attempt.failure.as_ref()?)));
-            let up_failure =
-                failure_of_up.map(|(model, failure)| format!("; {model}: {failure}")).unwrap_or_default();
-            DrillVerdict::Failed(format!("no answer: {}{up_failure}", describe_stop(error.reason)))
+            let unplanned =
+                up.and_then(|attempt| Some((attempt.model_ref.clone(), attempt.failure.clone()?)));
+            failed(DrillFailure::NoAnswer { reason: error.reason, unplanned })
         }
-        (Ok(_), Some(Err(why))) => {
-            DrillVerdict::Failed(format!("the answer does not match the schema: {why}"))
-        }
-        (Ok(_), _) if deadline_met == Some(false) => DrillVerdict::Failed(format!(
-            "the first token arrived after the deadline of {} s",
-            deadline.as_secs_f64()
-        )),
+        (Ok(_), Some(Err(why))) => failed(DrillFailure::SchemaMismatch(why.clone())),
+        (Ok(_), _) if deadline_met == Some(false) => failed(DrillFailure::DeadlineMissed { deadline }),
         (Ok(_), _) => DrillVerdict::Passed,
     };
     DrillResult { down, record, structured, deadline_met, verdict }

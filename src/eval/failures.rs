@@ -102,6 +102,15 @@ pub(crate) enum JudgeFailure {
 }
 
 impl JudgeFailure {
+    /// The value in JSON output.
+    pub(crate) fn code(&self) -> &'static str {
+        match self {
+            Self::InvalidVerdict(_) => "invalid_verdict",
+            Self::NotCalled(exceeded) => StopReason::BudgetExceeded(*exceeded).code(),
+            Self::CallFailed(_) => "call_failed",
+        }
+    }
+
     pub(super) fn new(record: &CallRecord, error: &CallError) -> Self {
         match error.reason {
             StopReason::BudgetExceeded(exceeded) => Self::NotCalled(exceeded),

@@ -46,7 +46,7 @@ pub(crate) use assertion::{
     CallMetric, CompileCache, OptionError, REGEX_HINT, collect_grader_tasks, explain_regex_error,
     parse_assertion,
 };
-pub(crate) use audit::{AuditReport, CaseAudit, Mutation, ReferenceVerdict, audit_set};
+pub(crate) use audit::{AuditReport, CaseAudit, MutantOmission, Mutation, ReferenceVerdict, audit_set};
 pub(crate) use baseline::{
     Baseline, BaselineComparison, BaselineOrigin, CaseOutcomes, CasePairing, ComparisonContext,
 };

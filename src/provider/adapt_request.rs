@@ -33,13 +33,25 @@ pub enum RequestAdjustment {
 }
 
 impl RequestAdjustment {
-    /// The name in JSON output.
+    /// The changed parameter, in JSON output.
     pub fn name(self) -> &'static str {
         match self {
             Self::Dropped(parameter) => parameter.flag_name(),
             Self::EffortChanged { .. } => "effort",
             Self::TemperatureLowered { .. } => "temperature",
             Self::SchemaByTool | Self::SchemaByJsonMode | Self::SchemaByPrompt => "schema",
+        }
+    }
+
+    /// What changes, in JSON output.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Dropped(_) => "dropped",
+            Self::EffortChanged { .. } => "effort_changed",
+            Self::TemperatureLowered { .. } => "temperature_lowered",
+            Self::SchemaByTool => "schema_by_tool",
+            Self::SchemaByJsonMode => "schema_by_json_mode",
+            Self::SchemaByPrompt => "schema_by_prompt",
         }
     }
 

@@ -65,6 +65,25 @@ pub enum StopReason {
     Undecided,
 }
 
+impl StopReason {
+    /// The value in JSON output.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::NoCandidate => "no_candidate",
+            Self::FatalFailure => "fatal_failure",
+            Self::AllAttemptsFailed => "all_attempts_failed",
+            Self::DeadlineExceeded => "deadline_exceeded",
+            Self::CallerTimeout => "timeout",
+            Self::AnswerInterrupted => "answer_interrupted",
+            Self::AtLimit => "limited",
+            // These three are also codes of skipped candidates.
+            Self::BudgetExceeded(exceeded) if exceeded.is_daily => "over_budget",
+            Self::BudgetExceeded(_) => "over_max_cost",
+            Self::Undecided => "spending_unknown",
+        }
+    }
+}
+
 #[derive(Clone, Debug)]
 pub struct Attempt {
     pub model_ref: ModelRef,

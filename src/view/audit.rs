@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::ConsoleWidths;
 use super::format::{pluralize, strip_control_chars, wrap_with_indent};
 use super::table::{new_table, unwrapped_width};
-use crate::eval::{AuditReport, CaseAudit, GoldenSet, Mutation, ReferenceVerdict, Verdict};
+use crate::eval::{AuditReport, CaseAudit, GoldenSet, MutantOmission, Mutation, ReferenceVerdict, Verdict};
 
 #[derive(Clone, Debug)]
 pub(crate) struct AuditedSet {
@@ -30,6 +30,15 @@ pub(crate) enum AuditFailure {
 }
 
 impl AuditFailure {
+    /// The value in JSON output.
+    pub(super) fn code(&self) -> &'static str {
+        match self {
+            Self::FailingReferences(_) => "failing_references",
+            Self::NoMutantGraded => "no_mutant_graded",
+            Self::TooFewCaught { .. } => "min_caught",
+        }
+    }
+
     pub(super) fn describe(&self) -> String {
         match self {
             Self::FailingReferences(count) => {
@@ -80,15 +89,35 @@ pub(super) fn count_assertion_usage(audit: &AuditReport) -> BTreeMap<&str, Asser
     uses
 }
 
+/// How many mutants are missing for each reason, with its words, ordered by them.
 pub(super) fn count_skipped_by_reason(
     audit: &AuditReport,
     mutation: Mutation,
-) -> BTreeMap<&'static str, usize> {
+) -> BTreeMap<&'static str, (MutantOmission, usize)> {
     let mut reasons = BTreeMap::new();
-    for (_, reason) in audit.cases.iter().flat_map(|case| &case.left_out).filter(|(m, _)| *m == mutation) {
-        *reasons.entry(*reason).or_default() += 1;
+    for (_, why) in audit.cases.iter().flat_map(|case| &case.left_out).filter(|(m, _)| *m == mutation) {
+        reasons.entry(describe_omission(mutation, *why)).or_insert((*why, 0)).1 += 1;
     }
     reasons
+}
+
+pub(super) fn describe_omission(mutation: Mutation, why: MutantOmission) -> &'static str {
+    match (why, mutation) {
+        (MutantOmission::SameAsReference, _) => "identical to the reference after normalization",
+        (MutantOmission::Duplicate, _) => "identical to another mutant of the case",
+        (MutantOmission::NeedsModelCall, _) => "needs a model call to grade",
+        (MutantOmission::NotApplicable, Mutation::Empty) => "the reference is empty",
+        (MutantOmission::NotApplicable, Mutation::Cut) => "too short to truncate into a clearly wrong answer",
+        (MutantOmission::NotApplicable, Mutation::Refusal) => "the reference is itself a refusal",
+        (MutantOmission::NotApplicable, Mutation::WrongLabel) => "no label with an alternative in the set",
+        (MutantOmission::NotApplicable, Mutation::SwappedNumbers) => "no number to swap",
+        (MutantOmission::NotApplicable, Mutation::DroppedKey) => "no JSON key to drop",
+        (MutantOmission::NotApplicable, Mutation::OtherAnswer) => {
+            "no other case with a clearly different answer"
+        }
+        (MutantOmission::NotApplicable, Mutation::OffTopic) => "no words",
+        (MutantOmission::NotApplicable, Mutation::Fenced) => "no assertion that requires bare JSON",
+    }
 }
 
 pub(crate) fn audit_table(audited: &AuditedSet, widths: ConsoleWidths, verbose: bool) -> String {
@@ -146,7 +175,8 @@ fn mutant_table(audit: &AuditReport, widths: ConsoleWidths) -> String {
         let share = format_caught_share(counted, caught);
         vec![name.to_owned(), counted.to_string(), caught.to_string(), share, skipped.to_string()]
     };
-    let skipped = |mutation| count_skipped_by_reason(audit, mutation).values().sum::<usize>();
+    let skipped =
+        |mutation| count_skipped_by_reason(audit, mutation).values().map(|(_, count)| count).sum::<usize>();
     let each =
         |mutation: Mutation| row(mutation.name(), audit.count_mutants(Some(mutation)), skipped(mutation));
     let mut rows: Vec<Vec<String>> = Mutation::ALL.into_iter().map(each).collect();
@@ -193,7 +223,8 @@ fn table_or_lines(header: &[&str], rows: Vec<Vec<String>>, widths: ConsoleWidths
 fn describe_skipped_mutations(audit: &AuditReport, widths: ConsoleWidths) -> String {
     let mut out = String::new();
     for mutation in Mutation::ALL {
-        let mut reasons: Vec<(&str, usize)> = count_skipped_by_reason(audit, mutation).into_iter().collect();
+        let counts = count_skipped_by_reason(audit, mutation).into_iter();
+        let mut reasons: Vec<(&str, usize)> = counts.map(|(reason, (_, count))| (reason, count)).collect();
         reasons.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
         for (reason, count) in reasons {
             out += &wrap_with_indent(&format!("  {mutation}: {count}, {reason}"), widths.line);

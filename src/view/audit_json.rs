@@ -1,6 +1,8 @@
 use serde_json::{Map, Value, json};
 
-use super::audit::{AuditFailure, AuditedSet, count_assertion_usage, count_skipped_by_reason};
+use super::audit::{
+    AuditFailure, AuditedSet, count_assertion_usage, count_skipped_by_reason, describe_omission,
+};
 use crate::eval::{AssertionResult, AuditReport, CaseAudit, Mutation, ReferenceVerdict, Verdict};
 
 /// The object `slalom.audit/1`: all figures of the tables, and every case.
@@ -39,6 +41,7 @@ fn set_json(audited: &AuditedSet) -> Value {
         "cases": audit.cases.iter().map(case_json).collect::<Vec<_>>(),
         "duplicates": duplicates.collect::<Vec<_>>(),
         "passed": failures.is_empty(), "reasons": failures.iter().map(AuditFailure::describe).collect::<Vec<_>>(),
+        "codes": failures.iter().map(AuditFailure::code).collect::<Vec<_>>(),
     })
 }
 
@@ -48,7 +51,7 @@ fn mutant_counts_json(audit: &AuditReport, mutation: Option<Mutation>) -> Value 
     let kinds = Mutation::ALL.into_iter().filter(|kind| mutation.is_none_or(|mutation| mutation == *kind));
     let skipped: Vec<Value> = kinds
         .flat_map(|kind| count_skipped_by_reason(audit, kind))
-        .map(|(reason, count)| json!({"reason": reason, "count": count}))
+        .map(|(reason, (why, count))| json!({"reason": reason, "code": why.code(), "count": count}))
         .collect();
     match mutation {
         Some(_) => json!({"tried": tried, "caught": caught, "share": share, "left_out": skipped}),
@@ -84,8 +87,9 @@ fn case_json(case: &CaseAudit) -> Value {
     });
     let missed =
         case.missed_mutants().map(|mutant| json!({"mutation": mutant.mutation, "text": mutant.text}));
-    let left_out =
-        case.left_out.iter().map(|(mutation, reason)| json!({"mutation": mutation, "reason": reason}));
+    let left_out = case.left_out.iter().map(|(mutation, why)| {
+        json!({"mutation": mutation, "reason": describe_omission(*mutation, *why), "code": why.code()})
+    });
     json!({
         "case": case.case, "digest": case.digest, "reference": reference,
         "failed": failed.iter().map(|f| json!({"name": f.name, "reason": f.reason})).collect::<Vec<_>>(),

@@ -6,7 +6,9 @@ use serde_json::{Value, json};
 use super::ConsoleWidths;
 use super::format::{pluralize, wrap_with_indent};
 use super::table::{new_table, unwrapped_width};
-use crate::eval::statistics::{ComparisonVerdict, MIN_CLUSTERS, MIN_PAIRS, PairedComparison, UnclearReason};
+use crate::eval::statistics::{
+    CompareError, ComparisonVerdict, MIN_CLUSTERS, MIN_PAIRS, PairedComparison, UnclearReason,
+};
 use crate::eval::{BaselineComparison, BaselineOrigin};
 
 /// From this width on, a difference and its interval share one line.
@@ -249,6 +251,6 @@ pub(super) fn comparison_json(comparison: &BaselineComparison) -> Value {
         "clearable_margin": figures.map(|f| f.clearable_margin),
         "improved": figures.map(|f| &f.improved), "regressed": figures.map(|f| &f.regressed),
         "unpaired": comparison.unpaired, "gone": comparison.removed,
-        "error": found.err().map(ToString::to_string),
+        "error": found.err().map(ToString::to_string), "error_code": found.err().map(CompareError::code),
     })
 }

@@ -111,7 +111,10 @@ struct ModelObject<'a> {
 
 #[derive(Debug, Serialize)]
 struct ErrorObject {
+    /// Class of the last attempt's failure.
     class: Option<&'static str>,
+    /// Why the call ended.
+    reason: &'static str,
     message: String,
     hint: Option<String>,
 }
@@ -173,6 +176,7 @@ pub(crate) fn call_envelope<'a>(
         drill: &[],
         error: no_answer.map(|no_answer| ErrorObject {
             class: no_answer.failure.as_ref().map(|f| f.class.as_str()),
+            reason: no_answer.reason.code(),
             message: no_answer
                 .failure
                 .as_ref()

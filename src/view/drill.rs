@@ -6,13 +6,13 @@ use serde_json::{Value, json};
 
 use super::call_envelope::attempt_object;
 use super::format::{format_cost, format_duration, pluralize, round_milliseconds, strip_control_chars};
-use super::reasons::describe_skip;
+use super::reasons::{describe_skip, describe_stop};
 use super::table::new_table;
 use crate::catalog::Cost;
 use crate::chat::Failure;
 use crate::eval::StructuredOutput;
 use crate::provider::ModelRef;
-use crate::route::{CallRecord, SkipReason};
+use crate::route::{CallRecord, SkipReason, StopReason};
 
 /// Width of all columns but the two with names, including borders.
 const FIXED_COLUMNS_WIDTH: usize = 74;
@@ -20,12 +20,48 @@ const FIXED_COLUMNS_WIDTH: usize = 74;
 /// Width of the schema column, if there is one.
 const SCHEMA_COLUMN_WIDTH: usize = 9;
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Why a drilled call failed.
+#[derive(Clone, Debug)]
+pub(crate) enum DrillFailure {
+    NoAnswer {
+        reason: StopReason,
+        /// The last failure of a candidate that was not down.
+        unplanned: Option<(ModelRef, Failure)>,
+    },
+    SchemaMismatch(String),
+    DeadlineMissed {
+        deadline: Duration,
+    },
+}
+
+impl DrillFailure {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::NoAnswer { .. } => "no_answer",
+            Self::SchemaMismatch(_) => "schema_mismatch",
+            Self::DeadlineMissed { .. } => "deadline_missed",
+        }
+    }
+
+    fn describe(&self) -> String {
+        match self {
+            Self::NoAnswer { reason, unplanned } => {
+                let unplanned = unplanned.as_ref().map(|(model, failure)| format!("; {model}: {failure}"));
+                format!("no answer: {}{}", describe_stop(*reason), unplanned.unwrap_or_default())
+            }
+            Self::SchemaMismatch(why) => format!("the answer does not match the schema: {why}"),
+            Self::DeadlineMissed { deadline } => {
+                format!("the first token arrived after the deadline of {} s", deadline.as_secs_f64())
+            }
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
 pub(crate) enum DrillVerdict {
     /// The answer arrived in time and matches the schema.
     Passed,
-    /// The reason.
-    Failed(String),
+    Failed(Box<DrillFailure>),
     /// Every candidate was down, so no answer was expected.
     NotApplicable,
 }
@@ -178,7 +214,7 @@ pub(crate) fn drill_table(route: &str, results: &[DrillResult], width: usize) ->
             DrillVerdict::Failed(why) => Some(format!(
                 "drill: FAILED: with {} down: {}\n",
                 result.describe_down(),
-                strip_control_chars(why)
+                strip_control_chars(&why.describe())
             )),
             DrillVerdict::Passed | DrillVerdict::NotApplicable => None,
         })
@@ -240,6 +276,7 @@ fn drill_result_json(result: &DrillResult) -> Value {
         "cost_usd": record.total_cost().usd(), "cost_source": record.total_cost().source.name(),
         "schema_met": result.is_schema_valid(), "deadline_met": result.deadline_met,
         "attempts": record.attempts.iter().map(attempt_object).collect::<Vec<_>>(),
-        "simulated": record.is_simulated(), "outcome": outcome, "why": why,
+        "simulated": record.is_simulated(), "outcome": outcome,
+        "why": why.map(|why| why.describe()), "why_code": why.map(|why| why.code()),
     })
 }

@@ -44,7 +44,7 @@ pub(crate) use candidate_state::describe_state;
 pub(crate) use catalog_changes::{catalog_changes_json, catalog_changes_table};
 pub(crate) use compare::{compare_json, compare_table};
 pub(crate) use console::{Console, ConsoleWidths};
-pub(crate) use drill::{DrillResult, DrillVerdict, drill_json, drill_table};
+pub(crate) use drill::{DrillFailure, DrillResult, DrillVerdict, drill_json, drill_table};
 pub(crate) use embeddings::{embeddings_json, embeddings_lines, embeddings_summary_line};
 pub(crate) use eval_failures::ResultWording;
 pub(crate) use eval_notes::{

@@ -4,7 +4,9 @@ use serde_json::{Value, json};
 
 use super::eval_failures::describe_judge_failure;
 use super::format::{format_cost, pluralize, strip_control_chars};
-use crate::eval::{JudgedPair, OrderedPreference, PairwiseResults, PairwiseVerdict, Preference};
+use crate::eval::{
+    JudgeFailure, JudgedPair, OrderedPreference, PairwiseResults, PairwiseVerdict, Preference,
+};
 
 #[derive(Clone, Debug)]
 pub(crate) struct PairwiseView<'a> {
@@ -79,6 +81,7 @@ pub(super) fn pairwise_json(judged: &PairwiseView<'_>, names: &[&str]) -> Value 
         json!({
             "first": name(Some(order.first)), "second": name(Some(order.second)), "winner": name(order.winner()),
             "reason": reason, "error": describe_missing_preference(order),
+            "error_code": order.preference.as_ref().err().map(JudgeFailure::code),
         })
     };
     let pair = |pair: &JudgedPair| {

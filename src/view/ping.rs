@@ -111,9 +111,10 @@ pub(crate) fn ping_json(pinged: &[PingResult], exit_code: u8) -> Value {
             Err(error) => Some(SkipReason::TargetError(error.clone()).code()),
             Ok(_) => None,
         };
+        let stop_reason = record.and_then(|record| Some(record.outcome.as_ref().err()?.reason.code()));
         json!({
             "provider": ping.model.provider, "model": ping.model.model, "simulated": ping.is_simulated,
-            "result": ping.status(), "reason": reason, "problem": ping.describe_failure(),
+            "result": ping.status(), "reason": reason, "problem": ping.describe_failure(), "stop_reason": stop_reason,
             "latency_ms": record.map(|record| round_milliseconds(record.latency)),
             "first_token_ms": record.and_then(|record| record.first_token).map(round_milliseconds),
             "cost_usd": cost.and_then(Cost::usd), "cost_source": cost.map(|cost| cost.source.name()),

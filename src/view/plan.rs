@@ -317,7 +317,7 @@ fn step_json(
             };
             json!({
                 "provider": target.model_ref.provider, "model": target.model_ref.model, "decision": "try", "reason": null,
-                "adjusted": adjustments.iter().map(|a| json!({"what": a.name(), "how": describe_adjustment(*a)})).collect::<Vec<_>>(),
+                "adjusted": adjustments.iter().map(|a| json!({"what": a.name(), "code": a.code(), "how": describe_adjustment(*a)})).collect::<Vec<_>>(),
                 "simulated": target.provider.simulated,
                 "state": state, "ready_in_ms": skipped.and_then(|(_, wait)| wait).map(round_milliseconds),
                 "cost_usd": estimate.and_then(|e| e.cost).map(NanoDollars::to_usd),

@@ -14,7 +14,10 @@ mod tests;
 mod text_mutations;
 
 use mutant_factory::MutantFactory;
-pub(crate) use {duplicates::DuplicateGroup, mutant::Mutation};
+pub(crate) use {
+    duplicates::DuplicateGroup,
+    mutant::{MutantOmission, Mutation},
+};
 
 use super::{Assertion, AssertionKind, AssertionResult, Case, Digest, GradableAnswer, Verdict};
 
@@ -32,7 +35,7 @@ pub(crate) struct CaseAudit {
     pub reference: ReferenceVerdict,
     pub mutants: Vec<MutantResult>,
     /// Mutations without a usable mutant, each with the reason.
-    pub left_out: Vec<(Mutation, &'static str)>,
+    pub left_out: Vec<(Mutation, MutantOmission)>,
     pub assertions: Vec<AssertionAudit>,
 }
 
@@ -166,7 +169,7 @@ fn audit_case(case: &Case, factory: &MutantFactory<'_>) -> CaseAudit {
         }
         let is_caught = !catching.is_empty();
         if !is_caught && can_be_caught(case, &results, mutant.mutation) {
-            audit.left_out.push((mutant.mutation, "needs a model call to grade"));
+            audit.left_out.push((mutant.mutation, MutantOmission::NeedsModelCall));
         } else {
             audit.mutants.push(MutantResult { mutation: mutant.mutation, text: mutant.text, is_caught });
         }

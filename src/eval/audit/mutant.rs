@@ -49,19 +49,29 @@ impl Mutation {
             Self::Fenced => "fenced",
         }
     }
+}
 
-    /// Default reason why a reference has no such mutant.
-    pub(super) fn unavailable_reason(self) -> &'static str {
+/// Why a mutant of a case is missing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum MutantOmission {
+    /// The reference has no such mutant.
+    NotApplicable,
+    /// It equals the reference after normalization.
+    SameAsReference,
+    /// It equals another mutant of the case.
+    Duplicate,
+    /// Only a model call can tell whether it is caught.
+    NeedsModelCall,
+}
+
+impl MutantOmission {
+    /// The value in JSON output.
+    pub(crate) fn code(self) -> &'static str {
         match self {
-            Self::Empty => "the reference is empty",
-            Self::Cut => "too short to truncate into a clearly wrong answer",
-            Self::Refusal => "the reference is itself a refusal",
-            Self::WrongLabel => "no label with an alternative in the set",
-            Self::SwappedNumbers => "no number to swap",
-            Self::DroppedKey => "no JSON key to drop",
-            Self::OtherAnswer => "no other case with a clearly different answer",
-            Self::OffTopic => "no words",
-            Self::Fenced => "no assertion that requires bare JSON",
+            Self::NotApplicable => "not_applicable",
+            Self::SameAsReference => "same_as_reference",
+            Self::Duplicate => "duplicate",
+            Self::NeedsModelCall => "needs_model_call",
         }
     }
 }
@@ -82,5 +92,5 @@ pub(super) struct Mutant {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct MutantSet {
     pub(super) mutants: Vec<Mutant>,
-    pub(super) left_out: Vec<(Mutation, &'static str)>,
+    pub(super) left_out: Vec<(Mutation, MutantOmission)>,
 }

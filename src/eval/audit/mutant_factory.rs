@@ -10,7 +10,7 @@ use super::duplicates::normalize_prompt;
 use super::json_mutations::{
     LabelVocabulary, drop_keys, remove_sentences, replace_sentences, swap_json_numbers, swap_labels,
 };
-use super::mutant::{Mutant, MutantSet, Mutation};
+use super::mutant::{Mutant, MutantOmission, MutantSet, Mutation};
 use super::normalize::{normalize, parse_object_or_list};
 use super::text_mutations;
 use crate::eval::assertion::{AssertionCheck, CheckOutcome, IsRefusal, LabelChoice};
@@ -116,16 +116,16 @@ impl<'a> MutantFactory<'a> {
             let mut rng = self.seeded_rng(&case.metadata.id, mutation);
             let texts = self.mutate(&reference, mutation, &mut rng);
             if texts.is_empty() {
-                mutant_set.left_out.push((mutation, mutation.unavailable_reason()));
+                mutant_set.left_out.push((mutation, MutantOmission::NotApplicable));
             }
             for text in texts {
                 let normalized = normalize(&text);
                 if normalized == reference.normalized {
-                    mutant_set.left_out.push((mutation, "identical to the reference after normalization"));
+                    mutant_set.left_out.push((mutation, MutantOmission::SameAsReference));
                 } else if seen.insert(normalized) {
                     mutant_set.mutants.push(Mutant { mutation, text });
                 } else {
-                    mutant_set.left_out.push((mutation, "identical to another mutant of the case"));
+                    mutant_set.left_out.push((mutation, MutantOmission::Duplicate));
                 }
             }
         }

@@ -109,6 +109,16 @@ pub(crate) enum CompareError {
     InvalidScore { case: String, score: f64 },
 }
 
+impl CompareError {
+    /// The value in JSON output.
+    pub(crate) fn code(&self) -> &'static str {
+        match self {
+            Self::NothingScored(_) => "nothing_scored",
+            Self::InvalidScore { .. } => "invalid_score",
+        }
+    }
+}
+
 /// Compares a challenger with a baseline, case by case. A case that is unscored for either is left out and
 /// counted.
 ///
