@@ -3,12 +3,13 @@
 use std::path::Path;
 use std::time::Duration;
 
+use serde_json::{Value, json};
 use slalom::catalog::Capability;
 use slalom::chat::NanoDollars;
 use slalom::config::{CandidateSpec, Config, ConfigFile, ConfigOrigin, SubjectError, TrustStore};
 use slalom::route::{
-    BalanceWeights, CandidateConditions, DailyBudget, OnExceeded, OnMissingPassRate, QualityFloor, RetryWhen,
-    RoutePolicy, StopOrContinue, Strategy,
+    CandidateConditions, DailyBudget, OnExceeded, OnMissingPassRate, QualityFloor, RetryWhen, RoutePolicy,
+    StopOrContinue,
 };
 
 use crate::config_files::routes_yaml_error;
@@ -86,6 +87,10 @@ fn route_policy<'a>(config: &'a Config, route: &str) -> &'a RoutePolicy {
     &config.routes.iter().find(|r| r.name == route).unwrap().policy
 }
 
+fn describe_strategy(policy: &RoutePolicy) -> (&'static str, Value) {
+    (policy.strategy.name(), policy.strategy.options_json().into())
+}
+
 /// Each candidate of a route as `model weight`, with its label and input token limit.
 fn describe_candidates(config: &Config, route: &str) -> Vec<String> {
     let spec = config.routes.iter().find(|r| r.name == route).unwrap();
@@ -116,7 +121,7 @@ fn every_key_is_read() {
         (Some(16), Some(600), Some(200_000))
     );
     let summarize = route_policy(&config, "summarize");
-    assert_eq!(summarize.strategy, Strategy::Priority);
+    assert_eq!(describe_strategy(summarize), ("priority", json!({})));
     assert_eq!(summarize.requirements.capabilities, [Capability::JsonSchema, Capability::Tools]);
     assert_eq!(summarize.requirements.max_cost, Some(NanoDollars::new(50_000_000)));
     assert_eq!(summarize.requirements.max_p50, Some(Duration::from_secs(4)));
@@ -143,8 +148,8 @@ fn every_key_is_read() {
     // Keys that a route omits come from `defaults`.
     let support = route_policy(&config, "support");
     assert_eq!(
-        support.strategy,
-        Strategy::Balanced(BalanceWeights { cost: 1.0, latency: 0.5, reliability: 2.0 })
+        describe_strategy(support),
+        ("balanced", json!({"weigh": {"cost": 1.0, "latency": 0.5, "reliability": 2.0}}))
     );
     assert_eq!((support.retry.retries, support.retry.when), (2, RetryWhen::Alone));
     assert_eq!(
@@ -157,12 +162,10 @@ fn every_key_is_read() {
     );
     assert_eq!(support.timeouts.first_token, Some(Duration::from_secs(20)));
     assert_eq!(config.default_policy.retry.retries, 2);
-    assert_eq!(
-        route_policy(&config, "canary").strategy,
-        Strategy::Weighted { sticky_by: Some("customer".into()) }
-    );
-    assert_eq!(route_policy(&config, "quick").strategy, Strategy::Fastest);
-    assert_eq!(route_policy(&config, "cheap").strategy, Strategy::Cheapest);
+    let strategy_of = |route| describe_strategy(route_policy(&config, route));
+    assert_eq!(strategy_of("canary"), ("weighted", json!({"sticky_by": "customer"})));
+    assert_eq!(strategy_of("quick"), ("fastest", json!({})));
+    assert_eq!(strategy_of("cheap"), ("cheapest", json!({})));
     let bulk = CandidateConditions {
         max_input_tokens: Some(20_000),
         min_input_tokens: Some(10),
@@ -341,6 +344,14 @@ fn invalid_value_error_cases() {
     };
     for (entry, expected) in [
         ("strategy: cheepest", "did you mean `cheapest`?"),
+        ("strategy: x", "use one of these values: priority, cheapest, fastest, balanced, weighted"),
+        ("strategy:", "missing value: expected a string"),
+        ("wiegh: {cost: 1}", "did you mean `weigh`?"),
+        ("strategy: balanced\n    weigh: {cots: 1}", "did you mean `cost`?"),
+        ("strategy: balanced\n    weigh: {x: 1}", "use one of these keys: cost, latency, reliability"),
+        ("strategy: balanced\n    weigh: {cost: 50%}", "write 0.5 for 50%"),
+        ("strategy: balanced\n    weigh: 5", "expected a map"),
+        ("strategy: weighted\n    sticky_by: [x]", "expected a string"),
         ("quality: {set: s.yaml, min_pas_rate: 1}", "did you mean `min_pass_rate`?"),
         ("on_conversation: stop", "use one of these values: stay, failover"),
         ("max_p50_ms: 1.5", "invalid value `1.5`: expected an integer of 0 or more"),
@@ -349,6 +360,12 @@ fn invalid_value_error_cases() {
     ] {
         assert!(error_for(entry).contains(expected), "{entry}: {}", error_for(entry));
     }
+    // The weight is not reported as useless, because the strategy is only misspelled.
+    let misspelled = yaml_with_routes(
+        "  a: {strategy: wieghted, sticky_by: var:x, candidates: [{model: sim-openai/good, weight: 2}]}\n",
+    );
+    let error = routes_yaml_error(&misspelled);
+    assert!(error.contains("did you mean `weighted`?") && !error.contains("has no effect"), "{error}");
     let candidate = |text: &str| {
         routes_yaml_error(&yaml_with_routes(&format!("  a:\n    candidates:\n      - {text}\n")))
     };

@@ -9,16 +9,13 @@ use super::route_entry::CandidateEntry;
 use super::yaml::{Spanned, StringOrMap};
 use crate::catalog::Catalog;
 use crate::provider::ModelRef;
-use crate::route::{CandidateConditions, Strategy};
+use crate::route::{CandidateConditions, WEIGHT_HINT, is_valid_weight, strategies_with_weights};
 
 /// Deeper nesting is unreadable, and each level uses stack space.
 const MAX_ROUTE_DEPTH: usize = 16;
 
 /// More candidates are almost certainly a mistake, and every pair is compared.
 const MAX_CANDIDATES: usize = 200;
-
-/// Keeps sums of weights exact enough.
-const MAX_WEIGHT: f64 = 1e9;
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct CandidateSpec {
@@ -69,11 +66,11 @@ impl ConfigResolver {
                 StringOrMap::Map(entry) => (entry.model, entry.weight, entry.when),
             };
             if let Some(weight) = weight.as_ref().filter(|_| !weighted) {
-                let hint = "add `strategy: weighted` to the route, or remove the weight";
+                let strategies = strategies_with_weights();
                 self.report(
-                    "`weight` has no effect in a route that is not weighted",
+                    format!("`weight` has no effect in a route that is not {}", strategies.joined()),
                     weight.span.clone(),
-                    hint,
+                    format!("add {} to the route, or remove the weight", strategies.as_settings()),
                 );
             }
             let weight = self.resolve_weight(weight.as_ref());
@@ -108,11 +105,10 @@ impl ConfigResolver {
         None
     }
 
-    pub(super) fn resolve_weight(&mut self, written: Option<&Spanned<f64>>) -> f64 {
+    fn resolve_weight(&mut self, written: Option<&Spanned<f64>>) -> f64 {
         let Some(weight) = written else { return 1.0 };
-        if !(0.0..=MAX_WEIGHT).contains(&weight.value) {
-            let hint = "use a number from 0 to 1,000,000,000 (only the ratio of the weights matters)";
-            self.report(format!("invalid weight `{}`", weight.value), weight.span.clone(), hint);
+        if !is_valid_weight(weight.value) {
+            self.report(format!("invalid weight `{}`", weight.value), weight.span.clone(), WEIGHT_HINT);
             return 1.0;
         }
         weight.value
@@ -157,7 +153,7 @@ impl<'a> RouteExpander<'a> {
             return done.clone();
         }
         let chain = [ancestors, &[route.name.as_str()]].concat();
-        let weighted = matches!(route.policy.strategy, Strategy::Weighted { .. });
+        let weighted = route.policy.strategy.uses_weights();
         let mut found: Vec<CandidateSpec> = Vec::new();
         let mut depth = 1;
         for written in &route.unexpanded {
@@ -265,7 +261,7 @@ impl<'a> RouteExpander<'a> {
 
 /// Returns a message and a hint if no request can ever use this route.
 pub(super) fn explain_unusable_route(route: &RouteSpec, catalog: &Catalog) -> Option<(String, &'static str)> {
-    let weighted = matches!(route.policy.strategy, Strategy::Weighted { .. });
+    let weighted = route.policy.strategy.uses_weights();
     if weighted && !route.candidates.is_empty() && route.candidates.iter().all(|c| c.weight <= 0.0) {
         let message = format!("no candidate of route `{}` has a weight above 0", route.name);
         return Some((message, "set a weight above 0 for at least one candidate"));

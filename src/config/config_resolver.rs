@@ -11,14 +11,14 @@ use super::candidates::{CandidateSpec, UnexpandedCandidate, expand_routes, expla
 use super::config_file::{ConfigFile, ConfigOrigin};
 use super::diagnostic::{ConfigError, Diagnostic, check_version};
 use super::provider_trust::{find_trust_requirement, keeps_host};
-use super::route_entry::{RouteEntry, StrategyKeyword};
 use super::routes_file::{ProviderEntry, RoutesFile};
 use super::set_folder::FileAccess;
+use super::strategy_options::RouteWithOptions;
 use super::yaml::{self, Spanned, SpannedMap};
 use crate::catalog::Catalog;
 use crate::chat::find_closest;
 use crate::provider::{ModelRef, ModelRefError, Provider, built_in_providers};
-use crate::route::{DailyBudget, RoutePolicy};
+use crate::route::{DailyBudget, RoutePolicy, RouteStrategy};
 
 /// Used if `timeouts: {connect: …}` is not set.
 const DEFAULT_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -255,14 +255,18 @@ impl ConfigResolver {
         self.aliases = aliases;
     }
 
-    fn resolve_routes(&mut self, entries: SpannedMap<RouteEntry>, defaults: &RoutePolicy) -> Vec<RouteSpec> {
+    fn resolve_routes(
+        &mut self,
+        entries: SpannedMap<RouteWithOptions>,
+        defaults: &RoutePolicy,
+    ) -> Vec<RouteSpec> {
         self.route_names = entries.0.iter().map(|(name, _)| name.value.clone()).collect();
         let mut spans = Vec::new();
         let mut routes: Vec<RouteSpec> = Vec::new();
         for (name, entry) in entries.0 {
             spans.push(RouteSpans {
-                requires: entry.requires.first().and_then(|word| word.span.clone()),
-                candidates: entry.candidates.span.clone(),
+                requires: entry.entry.requires.first().and_then(|word| word.span.clone()),
+                candidates: entry.entry.candidates.span.clone(),
             });
             routes.push(self.resolve_route(&name, entry, defaults));
         }
@@ -286,7 +290,7 @@ impl ConfigResolver {
     fn resolve_route(
         &mut self,
         name: &Spanned<String>,
-        entry: RouteEntry,
+        RouteWithOptions { entry, options }: RouteWithOptions,
         defaults: &RoutePolicy,
     ) -> RouteSpec {
         if name.value.is_empty()
@@ -302,8 +306,10 @@ impl ConfigResolver {
                 "add at least one model",
             );
         }
-        let policy = self.resolve_policy(&entry, defaults);
-        let weighted = entry.strategy == StrategyKeyword::Weighted;
+        let strategy = self.resolve_strategy(entry.strategy.as_ref(), options);
+        // Weights are not reported as useless if the strategy is only misspelled.
+        let weighted = strategy.as_ref().is_none_or(RouteStrategy::uses_weights);
+        let policy = self.resolve_policy(&entry, strategy.unwrap_or_default(), defaults);
         RouteSpec {
             name: name.value.clone(),
             description: entry.description,

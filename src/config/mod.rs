@@ -34,6 +34,7 @@ mod routes_file;
 mod scenario;
 mod set_folder;
 mod spanned_value;
+mod strategy_options;
 mod subject;
 mod template;
 mod tools;

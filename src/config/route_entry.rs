@@ -1,6 +1,6 @@
 //! Routes and `defaults` as written in `routes.yaml`.
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 use super::yaml::{Spanned, StringOrMap};
 
@@ -26,14 +26,13 @@ pub(super) struct TimeoutsEntry {
     pub idle: Option<Spanned<String>>,
 }
 
+/// The keys of a route, without the options of strategies (`strategy_options`).
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RouteEntry {
     pub description: Option<String>,
-    #[serde(default)]
-    pub strategy: StrategyKeyword,
-    pub weigh: Option<Spanned<WeighEntry>>,
-    pub sticky_by: Option<Spanned<String>>,
+    #[serde(default, deserialize_with = "deserialize_set_value")]
+    pub strategy: Option<Spanned<String>>,
     pub candidates: Spanned<Vec<Spanned<StringOrMap<CandidateEntry>>>>,
     #[serde(default)]
     pub requires: Vec<Spanned<String>>,
@@ -53,23 +52,11 @@ pub(super) struct RouteEntry {
     pub on_conversation: Option<OnConversation>,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum StrategyKeyword {
-    #[default]
-    Priority,
-    Cheapest,
-    Fastest,
-    Balanced,
-    Weighted,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct WeighEntry {
-    pub cost: Option<Spanned<f64>>,
-    pub latency: Option<Spanned<f64>>,
-    pub reliability: Option<Spanned<f64>>,
+/// A key that may be absent but not empty.
+fn deserialize_set_value<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Spanned<String>>, D::Error> {
+    Spanned::deserialize(deserializer).map(Some)
 }
 
 /// The map form of a candidate.

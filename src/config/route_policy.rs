@@ -9,15 +9,16 @@ use super::diagnostic::ConfigError;
 use super::golden_set_file::load_golden_set;
 use super::route_entry::{
     DefaultsEntry, MissingScoreKeyword, OnConversation, OnFailure, OnMidstream, QualityEntry, RetryEntry,
-    RetryWhenKeyword, RouteEntry, StrategyKeyword, TimeoutsEntry, WeighEntry,
+    RetryWhenKeyword, RouteEntry, TimeoutsEntry,
 };
 use super::set_folder::FileAccess;
 use super::yaml::Spanned;
 use crate::catalog::{Capability, parse_usd};
 use crate::chat::{DurationError, NanoDollars, parse_age, parse_duration};
 use crate::route::{
-    BalanceWeights, CallTimeouts, CandidateRequirements, OnMissingPassRate, QualityFloor, RetryPolicy,
-    RetryWhen, RoutePolicy, StopOrContinue, Strategy,
+    CallTimeouts, CandidateRequirements, LocatedOption, OnMissingPassRate, OptionProblem, OptionValue,
+    QualityFloor, RetryPolicy, RetryWhen, RoutePolicy, RouteStrategy, StopOrContinue, StrategyOptions,
+    parse_strategy,
 };
 
 /// The `on_…` settings as written.
@@ -91,8 +92,12 @@ impl ConfigResolver {
         }
     }
 
-    pub(super) fn resolve_policy(&mut self, entry: &RouteEntry, defaults: &RoutePolicy) -> RoutePolicy {
-        let strategy = self.resolve_strategy(entry);
+    pub(super) fn resolve_policy(
+        &mut self,
+        entry: &RouteEntry,
+        strategy: RouteStrategy,
+        defaults: &RoutePolicy,
+    ) -> RoutePolicy {
         let requirements = self.resolve_requirements(entry);
         let deadlines = self.resolve_deadlines(defaults.timeouts, entry.deadline.as_ref(), &entry.timeouts);
         if let (Some(first_token), Some(written)) = (deadlines.first_token, &entry.timeouts.first_token) {
@@ -119,59 +124,19 @@ impl ConfigResolver {
         })
     }
 
-    fn resolve_strategy(&mut self, entry: &RouteEntry) -> Strategy {
-        if let Some(weigh) = entry.weigh.as_ref().filter(|_| entry.strategy != StrategyKeyword::Balanced) {
-            let hint = "add `strategy: balanced`, or remove `weigh`";
-            self.report("`weigh` has no effect in a route that is not balanced", weigh.span.clone(), hint);
+    /// `None` if the strategy is unknown.
+    pub(super) fn resolve_strategy(
+        &mut self,
+        name: Option<&Spanned<String>>,
+        options: Vec<(&'static str, OptionValue)>,
+    ) -> Option<RouteStrategy> {
+        let name = name.map(|name| LocatedOption { value: name.value.clone(), span: name.span.clone() });
+        let mut options = StrategyOptions::new(options);
+        let strategy = parse_strategy(name.as_ref(), &mut options);
+        for OptionProblem { message, span, hint } in options.into_problems() {
+            self.report(message, span, hint);
         }
-        if let Some(sticky) = entry.sticky_by.as_ref().filter(|_| entry.strategy != StrategyKeyword::Weighted)
-        {
-            let hint = "add `strategy: weighted`, or remove `sticky_by`";
-            self.report(
-                "`sticky_by` has no effect in a route that is not weighted",
-                sticky.span.clone(),
-                hint,
-            );
-        }
-        let weigh = entry.weigh.as_ref().map(|weigh| self.resolve_balance_weights(weigh)).unwrap_or_default();
-        let sticky_by = entry.sticky_by.as_ref().and_then(|sticky| self.resolve_sticky_variable(sticky));
-        match entry.strategy {
-            StrategyKeyword::Priority => Strategy::Priority,
-            StrategyKeyword::Cheapest => Strategy::Cheapest,
-            StrategyKeyword::Fastest => Strategy::Fastest,
-            StrategyKeyword::Balanced => Strategy::Balanced(weigh),
-            StrategyKeyword::Weighted => Strategy::Weighted { sticky_by },
-        }
-    }
-
-    fn resolve_balance_weights(&mut self, written: &Spanned<WeighEntry>) -> BalanceWeights {
-        let entry = &written.value;
-        let weigh = BalanceWeights {
-            cost: self.resolve_weight(entry.cost.as_ref()),
-            latency: self.resolve_weight(entry.latency.as_ref()),
-            reliability: self.resolve_weight(entry.reliability.as_ref()),
-        };
-        if weigh.cost + weigh.latency + weigh.reliability <= 0.0 {
-            let hint = "set at least one of them above 0";
-            self.report("all weights in `weigh` are 0", written.span.clone(), hint);
-        }
-        weigh
-    }
-
-    /// Parses `var:NAME`.
-    fn resolve_sticky_variable(&mut self, written: &Spanned<String>) -> Option<String> {
-        let name = written.value.strip_prefix("var:").map(str::trim);
-        let name =
-            name.filter(|name| !name.is_empty() && !name.contains(|c: char| c.is_whitespace() || c == '='));
-        if name.is_none() {
-            let hint = "use `var:NAME`, for example `var:customer` for the value of `-p customer=…`";
-            self.report(
-                format!("invalid variable reference `{}`", written.value),
-                written.span.clone(),
-                hint,
-            );
-        }
-        name.map(str::to_owned)
+        strategy
     }
 
     fn resolve_requirements(&mut self, entry: &RouteEntry) -> CandidateRequirements {

@@ -3,7 +3,8 @@
 
 use serde::Deserialize;
 
-use super::route_entry::{DefaultsEntry, RouteEntry};
+use super::route_entry::DefaultsEntry;
+use super::strategy_options::RouteWithOptions;
 use super::yaml::{NameAndArgument, Spanned, SpannedMap};
 use crate::dialect::Dialect;
 use crate::provider::Hosting;
@@ -23,7 +24,7 @@ pub(super) struct RoutesFile {
     #[serde(default)]
     pub aliases: SpannedMap<Spanned<String>>,
     #[serde(default)]
-    pub routes: SpannedMap<RouteEntry>,
+    pub routes: SpannedMap<RouteWithOptions>,
 }
 
 #[derive(Debug, Deserialize)]

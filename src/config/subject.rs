@@ -6,7 +6,7 @@ use super::Config;
 use super::candidates::CandidateSpec;
 use crate::chat::find_closest;
 use crate::provider::{Environment, ModelRef, ModelRefError, Provider, Target};
-use crate::route::{Candidate, Route, Strategy};
+use crate::route::{Candidate, Route};
 
 /// A model or route to send prompts to, with the name it was resolved from.
 #[derive(Clone, Debug)]
@@ -51,14 +51,11 @@ impl Config {
         Ok(ResolvedSubject { name: name.to_owned(), route })
     }
 
-    /// The prompt variable that selects the candidate, if `name` is a weighted route with `sticky_by`.
+    /// The prompt variable that selects the candidate, if `name` is a route with `sticky_by`.
     pub fn sticky_variable_of(&self, name: &str) -> Option<&str> {
         let name = name.trim().strip_prefix("route:")?;
         let spec = self.routes.iter().find(|route| route.name == name)?;
-        match &spec.policy.strategy {
-            Strategy::Weighted { sticky_by } => sticky_by.as_deref(),
-            _ => None,
-        }
+        spec.policy.strategy.order().sticky_variable()
     }
 
     pub fn build_route(&self, name: &str, environment: &dyn Environment) -> Result<Route, SubjectError> {

@@ -98,7 +98,7 @@ pub(crate) enum JudgeFailure {
     InvalidVerdict(String),
     /// The call would exceed a budget.
     NotCalled(BudgetExceeded),
-    CallFailed(CallFailure),
+    CallFailed(Box<CallFailure>),
 }
 
 impl JudgeFailure {
@@ -114,7 +114,7 @@ impl JudgeFailure {
     pub(super) fn new(record: &CallRecord, error: &CallError) -> Self {
         match error.reason {
             StopReason::BudgetExceeded(exceeded) => Self::NotCalled(exceeded),
-            _ => Self::CallFailed(CallFailure::new(record, error)),
+            _ => Self::CallFailed(Box::new(CallFailure::new(record, error))),
         }
     }
 }

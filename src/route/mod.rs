@@ -39,7 +39,6 @@ mod policy;
 #[cfg(test)]
 mod preconnect_tests;
 mod probe;
-mod ranking;
 mod reasons;
 #[cfg(test)]
 mod route_fixture;
@@ -47,6 +46,7 @@ mod router;
 mod skip_reason;
 mod spans;
 pub mod store;
+mod strategy;
 mod weights;
 
 pub use availability::{Availability, HealthReport};
@@ -63,16 +63,20 @@ pub(crate) use observer::BreakerOpened;
 pub use observer::{CallEvent, Observer, SilentObserver};
 pub use plan::{Candidate, Route};
 pub(crate) use plan::{Plan, PlanStep};
-pub use policy::{
-    BalanceWeights, CandidateConditions, OnMissingPassRate, QualityFloor, RetryWhen, RoutePolicy,
-    StopOrContinue, Strategy,
-};
 pub(crate) use policy::{CallTimeouts, CandidateRequirements, RetryPolicy};
+pub use policy::{
+    CandidateConditions, OnMissingPassRate, QualityFloor, RetryWhen, RoutePolicy, StopOrContinue,
+};
 pub use reasons::Unavailable;
 pub(crate) use reasons::{BudgetExceeded, BudgetWarning, CapacityLimit};
 pub use router::Router;
 pub(crate) use skip_reason::{MissingPassRate, SkipReason, UnmetCondition};
 pub use spans::Clock;
+pub use strategy::RouteStrategy;
+pub(crate) use strategy::{
+    LocatedOption, OptionContent, OptionForm, OptionProblem, OptionValue, StrategyOption, StrategyOptions,
+    WEIGHT_HINT, is_valid_weight, parse_strategy, strategies_with_weights, strategy_options,
+};
 
 /// The pure functions that a [`store`] applies in its transactions.
 pub(crate) mod store_logic {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::call_options::CallOptions;
 use super::candidate_estimate::CandidateEstimate;
-use super::policy::{CandidateConditions, RoutePolicy, Strategy};
+use super::policy::{CandidateConditions, RoutePolicy};
 use super::skip_reason::{MissingPassRate, SkipReason};
 use super::store::{Snapshot, SnapshotKeys};
 use crate::chat::Request;
@@ -38,8 +38,9 @@ pub struct Route {
 }
 
 impl Route {
+    /// Whether the weights of the candidates affect their order.
     pub fn is_weighted(&self) -> bool {
-        matches!(self.policy.strategy, Strategy::Weighted { .. })
+        self.policy.strategy.uses_weights()
     }
 
     /// The key of the route's stats in the ledger: its name, or the model ref of a model named directly.

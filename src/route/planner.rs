@@ -11,13 +11,11 @@ use super::candidate_estimate::{
 };
 use super::health_store::snapshot_keys;
 use super::plan::{Candidate, Plan, PlanStep, Route};
-use super::policy::{
-    CandidateConditions, OnMissingPassRate, QualityFloor, RoutePolicy, StopOrContinue, Strategy,
-};
-use super::ranking::{Ranking, RankingContext, RankingEntry, rank_candidates};
+use super::policy::{CandidateConditions, OnMissingPassRate, QualityFloor, RoutePolicy, StopOrContinue};
 use super::router::Router;
 use super::skip_reason::{MissingPassRate, SkipReason, UnmetCondition};
 use super::store::{CandidateRows, HealthRow, PassRateRow, Snapshot};
+use super::strategy::{Ranking, RankingContext, RankingEntry};
 use crate::catalog::{estimate_input_tokens, max_input_tokens};
 use crate::chat::Request;
 use crate::provider::{ModelRef, Target};
@@ -30,10 +28,10 @@ const MAX_BYTES_PER_TOKEN: u64 = 16;
 impl Router {
     /// Decides which candidates are tried for this request, and in which order.
     pub fn plan<'a>(&self, route: &'a Route, request: &'a Request, options: &'a CallOptions) -> Plan<'a> {
-        let requirements = &route.policy.requirements;
-        let by_latency = matches!(route.policy.strategy, Strategy::Fastest | Strategy::Balanced(_));
-        let by_cost = route.policy.strategy.is_cost_based() || requirements.max_cost.is_some();
-        let estimates = by_cost || by_latency || requirements.max_p50.is_some();
+        let RoutePolicy { strategy, requirements, .. } = &route.policy;
+        let estimates = strategy.order().needs_estimates()
+            || requirements.max_cost.is_some()
+            || requirements.max_p50.is_some();
         self.build_plan(route, request, options, estimates)
     }
 
@@ -119,8 +117,8 @@ impl Router {
     /// Sorts the steps to try by the strategy, given their weights. Skipped candidates come last.
     fn order_steps(&self, plan: &mut Plan<'_>, weights: &[f64], leader: &str) {
         let (route, hints) = (plan.route, &plan.options.hints);
-        let strategy = &route.policy.strategy;
-        if *strategy == Strategy::Priority {
+        let order = route.policy.strategy.order();
+        if order.keeps_file_order() {
             return;
         }
         let (tried, skipped): (Vec<PlanStep<'_>>, Vec<PlanStep<'_>>) =
@@ -146,9 +144,9 @@ impl Router {
             leader,
             random,
         };
-        let Ranking { indices, is_exploration } = rank_candidates(strategy, &entries, &context);
+        let Ranking { indices, is_exploration } = order.rank(&entries, &context);
         let first = indices.get(usize::from(is_exploration)).map(|index| names[*index].clone());
-        plan.new_leader = first.filter(|first| matches!(strategy, Strategy::Balanced(_)) && first != leader);
+        plan.new_leader = first.filter(|first| order.keeps_leader() && first != leader);
         plan.is_exploration = is_exploration;
         let mut tried: Vec<Option<PlanStep<'_>>> = tried.into_iter().map(Some).collect();
         plan.steps.extend(indices.into_iter().filter_map(|index| tried[index].take()));
@@ -279,7 +277,8 @@ fn check_requirements(
     }
     if let Some(estimate) = estimate {
         let expected = estimate.cost;
-        if expected.is_none() && (requirements.max_cost.is_some() || policy.strategy.is_cost_based()) {
+        if expected.is_none() && (requirements.max_cost.is_some() || policy.strategy.order().is_cost_based())
+        {
             return Err(SkipReason::PriceUnknownForRoute);
         }
         if let Some((expected, cap)) =

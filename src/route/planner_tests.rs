@@ -1,6 +1,6 @@
 //! Conditions, requirements, and conversations.
 
-use super::route_fixture::{route, route_with_windows};
+use super::route_fixture::{route, route_with_windows, strategy, strategy_with_numbers};
 use super::*;
 use crate::catalog::{Capability, ModelFacts, Pricing, TokenPrices};
 use crate::chat::{Message, NanoDollars, Part, Request, Role, Tool, Usage};
@@ -111,12 +111,12 @@ async fn required_capability_skips_unknown_candidate() {
 async fn cost_strategy_cases() {
     let fixture = three_host_fixture();
     let mut route =
-        route(&["a", "b", "c"], RoutePolicy { strategy: Strategy::Cheapest, ..RoutePolicy::default() });
+        route(&["a", "b", "c"], RoutePolicy { strategy: strategy("cheapest"), ..RoutePolicy::default() });
     set_price(&mut route, 0, 3_000_000_000);
     set_price(&mut route, 1, 1_000_000_000);
     let request = Request::from_prompt("hi");
     assert_eq!(planned_labels(&fixture, &route, &request, None), ["b", "a", "c:price_unknown"]);
-    route.policy.strategy = Strategy::Priority;
+    route.policy.strategy = strategy("priority");
     assert_eq!(
         planned_labels(&fixture, &route, &request, None),
         ["a", "b", "c"],
@@ -134,7 +134,8 @@ async fn cost_strategy_cases() {
 #[tokio::test(start_paused = true)]
 async fn measured_latency_cases() {
     let fixture = three_host_fixture();
-    let mut route = route(&["a", "b"], RoutePolicy { strategy: Strategy::Fastest, ..RoutePolicy::default() });
+    let mut route =
+        route(&["a", "b"], RoutePolicy { strategy: strategy("fastest"), ..RoutePolicy::default() });
     let request = Request::from_prompt("hi");
     let measured = |milliseconds: f64, weight| {
         let first_token = DecayedMean { mean: f64::ln(milliseconds), weight };
@@ -151,7 +152,7 @@ async fn measured_latency_cases() {
     put(0, 900.0, 50.0).await;
     put(1, 300.0, 50.0).await;
     assert_eq!(planned_labels(&fixture, &route, &request, None), ["b", "a"]);
-    route.policy.strategy = Strategy::Priority;
+    route.policy.strategy = strategy("priority");
     route.policy.requirements.max_p50 = Some(Duration::from_millis(800));
     assert_eq!(planned_labels(&fixture, &route, &request, None), ["a:max_p50", "b"]);
     route.policy.requirements.max_p50 = Some(Duration::from_millis(1000));
@@ -217,9 +218,8 @@ async fn conversation_stays_with_last_model() {
 #[tokio::test(start_paused = true)]
 async fn balanced_strategy_keeps_leader_within_margin() {
     let fixture = three_host_fixture();
-    let weights = BalanceWeights { cost: 1.0, latency: 0.0, reliability: 0.0 };
-    let mut route =
-        route(&["a", "b"], RoutePolicy { strategy: Strategy::Balanced(weights), ..RoutePolicy::default() });
+    let strategy = strategy_with_numbers("balanced", "weigh", &[("latency", 0.0), ("reliability", 0.0)]);
+    let mut route = route(&["a", "b"], RoutePolicy { strategy, ..RoutePolicy::default() });
     let request = Request::from_prompt("hi");
     set_price(&mut route, 0, 100_000_000_000);
     set_price(&mut route, 1, 90_000_000_000);
@@ -241,7 +241,7 @@ async fn balanced_strategy_keeps_leader_within_margin() {
 #[tokio::test(start_paused = true)]
 async fn sticky_key_keeps_first_choice() {
     let fixture = three_host_fixture();
-    let strategy = Strategy::Weighted { sticky_by: None };
+    let strategy = strategy("weighted");
     let mut route =
         route_with_windows(&[("a", None), ("b", None)], RoutePolicy { strategy, ..RoutePolicy::default() });
     (route.candidates[0].weight, route.candidates[1].weight) = (1.0, 1.0);
@@ -259,7 +259,7 @@ async fn sticky_key_keeps_first_choice() {
 #[tokio::test(start_paused = true)]
 async fn weight_comes_from_active_duplicate_entry() {
     let fixture = three_host_fixture();
-    let strategy = Strategy::Weighted { sticky_by: None };
+    let strategy = strategy("weighted");
     let mut route = route(&["a", "a", "b"], RoutePolicy { strategy, ..RoutePolicy::default() });
     route.candidates[0].when.label = Some("x".into());
     (route.candidates[0].weight, route.candidates[1].weight, route.candidates[2].weight) = (0.0, 1.0, 0.0);

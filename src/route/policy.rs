@@ -1,12 +1,13 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::strategy::RouteStrategy;
 use crate::catalog::Capability;
 use crate::chat::NanoDollars;
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct RoutePolicy {
-    pub strategy: Strategy,
+    pub strategy: RouteStrategy,
     pub requirements: CandidateRequirements,
     pub timeouts: CallTimeouts,
     pub retry: RetryPolicy,
@@ -23,7 +24,7 @@ pub struct RoutePolicy {
 impl Default for RoutePolicy {
     fn default() -> Self {
         Self {
-            strategy: Strategy::default(),
+            strategy: RouteStrategy::default(),
             requirements: CandidateRequirements::default(),
             timeouts: CallTimeouts::default(),
             retry: RetryPolicy::default(),
@@ -33,60 +34,6 @@ impl Default for RoutePolicy {
             on_unknown: StopOrContinue::Continue,
             on_conversation: StopOrContinue::Stop,
         }
-    }
-}
-
-#[derive(Clone, Debug, Default, PartialEq)]
-pub enum Strategy {
-    /// In file order.
-    #[default]
-    Priority,
-    /// By expected cost, lowest first.
-    Cheapest,
-    /// By expected time to the last token, shortest first.
-    Fastest,
-    /// By the weighted sum of the logarithms of each metric's ratio to the best candidate.
-    Balanced(BalanceWeights),
-    /// Random, in proportion to the candidates' weights. The same sticky key always gets the same order.
-    Weighted {
-        /// Prompt variable whose value is the sticky key; without one, the order is random for each call.
-        sticky_by: Option<String>,
-    },
-}
-
-impl Strategy {
-    /// Whether the order depends on cost, which excludes candidates with an unknown price.
-    pub fn is_cost_based(&self) -> bool {
-        match self {
-            Self::Cheapest => true,
-            Self::Balanced(weights) => weights.cost > 0.0,
-            Self::Priority | Self::Fastest | Self::Weighted { .. } => false,
-        }
-    }
-
-    /// Its name in `routes.yaml`.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Priority => "priority",
-            Self::Cheapest => "cheapest",
-            Self::Fastest => "fastest",
-            Self::Balanced(_) => "balanced",
-            Self::Weighted { .. } => "weighted",
-        }
-    }
-}
-
-/// Weight of each metric for [`Strategy::Balanced`]; 0 ignores the metric.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct BalanceWeights {
-    pub cost: f64,
-    pub latency: f64,
-    pub reliability: f64,
-}
-
-impl Default for BalanceWeights {
-    fn default() -> Self {
-        Self { cost: 1.0, latency: 1.0, reliability: 1.0 }
     }
 }
 

@@ -75,6 +75,29 @@ pub(super) fn route(hosts: &[&'static str], policy: RoutePolicy) -> Route {
     route_with_windows(&hosts.iter().map(|h| (*h, None)).collect::<Vec<_>>(), policy)
 }
 
+/// A strategy without options.
+pub(super) fn strategy(name: &str) -> RouteStrategy {
+    strategy_with_options(name, vec![])
+}
+
+/// A strategy with an option that is a map of numbers.
+pub(super) fn strategy_with_numbers(
+    name: &str,
+    option: &'static str,
+    numbers: &[(&str, f64)],
+) -> RouteStrategy {
+    let numbers = numbers.iter().map(|(key, number)| (unlocated((*key).to_owned()), unlocated(*number)));
+    strategy_with_options(name, vec![(option, unlocated(OptionContent::Numbers(numbers.collect())))])
+}
+
+fn strategy_with_options(name: &str, options: Vec<(&'static str, OptionValue)>) -> RouteStrategy {
+    parse_strategy(Some(&unlocated(name.to_owned())), &mut StrategyOptions::new(options)).unwrap()
+}
+
+fn unlocated<T>(value: T) -> LocatedOption<T> {
+    LocatedOption { value, span: None }
+}
+
 #[derive(Default)]
 pub(super) struct RecordingObserver {
     pub(super) text: String,

@@ -130,7 +130,7 @@ mod tests {
 
     #[test]
     fn judge_failures_name_the_judge_if_known() {
-        let failed = JudgeFailure::CallFailed(CallFailure::NoCandidate);
+        let failed = JudgeFailure::CallFailed(Box::new(CallFailure::NoCandidate));
         assert_eq!(describe_judge_failure(&failed, None), "the judge failed: no candidate left");
         assert_eq!(describe_judge_failure(&failed, Some("m/j")), "m/j failed: no candidate left");
         let invalid = JudgeFailure::InvalidVerdict("no JSON".into());

@@ -12,7 +12,7 @@ use crate::chat::{FailureClass, NanoDollars, pluralize};
 use crate::provider::{RequestAdjustment, Target};
 use crate::route::{
     Availability, CandidateEstimate, Cooldown, FailureReaction, Plan, PlanStep, RetryWhen, Route,
-    RoutePolicy, SkipReason, StopOrContinue, Strategy, max_attempts, reaction_to,
+    RoutePolicy, SkipReason, StopOrContinue, max_attempts, reaction_to,
 };
 
 /// A plan with the data that explains it.
@@ -170,22 +170,7 @@ fn describe_latency(estimate: Option<CandidateEstimate>) -> String {
 
 fn describe_order(view: &PlanView<'_>) -> String {
     let strategy = &view.plan.route.policy.strategy;
-    let how = match strategy {
-        Strategy::Priority => "in the listed order".to_owned(),
-        Strategy::Cheapest => "by expected cost".to_owned(),
-        Strategy::Fastest => "by expected total latency".to_owned(),
-        Strategy::Balanced(weights) => {
-            format!(
-                "by cost {}, latency {}, reliability {}",
-                weights.cost, weights.latency, weights.reliability
-            )
-        }
-        Strategy::Weighted { sticky_by: Some(variable) } => {
-            format!("by weight, sticky: the same `{variable}` always gets the same order")
-        }
-        Strategy::Weighted { sticky_by: None } => "by weight, at random for each call".to_owned(),
-    };
-    format!("order: {}, {how}", strategy.name())
+    format!("order: {}, {}", strategy.name(), strategy.order().summary())
 }
 
 fn describe_tokens(view: &PlanView<'_>) -> String {

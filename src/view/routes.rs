@@ -12,7 +12,7 @@ use crate::catalog::format_usd_rounded;
 use crate::chat::NanoDollars;
 use crate::route::store::WeightRow;
 use crate::route::{
-    Candidate, DailyBudget, HealthReport, OnExceeded, OnMissingPassRate, QualityFloor, Route, Strategy,
+    Candidate, DailyBudget, HealthReport, OnExceeded, OnMissingPassRate, QualityFloor, Route, RouteStrategy,
 };
 
 /// From this width on, the reason for a candidate's state has its own column.
@@ -172,14 +172,10 @@ fn route_heading(view: &RouteView, all: &RoutesView<'_>, width: usize) -> String
     lines
 }
 
-fn describe_strategy(strategy: &Strategy) -> String {
-    match strategy {
-        Strategy::Balanced(weights) => format!(
-            "balanced (cost {}, latency {}, reliability {})",
-            weights.cost, weights.latency, weights.reliability
-        ),
-        Strategy::Weighted { sticky_by: Some(variable) } => format!("weighted (sticky by var:{variable})"),
-        plain => plain.name().to_owned(),
+fn describe_strategy(strategy: &RouteStrategy) -> String {
+    match strategy.order().options_summary() {
+        Some(options) => format!("{} ({options})", strategy.name()),
+        None => strategy.name().to_owned(),
     }
 }
 

@@ -6,7 +6,9 @@ use super::candidate_state::{describe_state_reason, is_simulated, state_code};
 use super::format::round_milliseconds;
 use super::routes::{RouteView, RoutesView, display_set_path};
 use crate::chat::NanoDollars;
-use crate::route::{Candidate, CandidateConditions, HealthReport, OnExceeded, OnMissingPassRate, Strategy};
+use crate::route::{
+    Candidate, CandidateConditions, HealthReport, OnExceeded, OnMissingPassRate, strategy_options,
+};
 
 /// The object `slalom.routes/1`.
 pub fn routes_json(view: &RoutesView<'_>) -> Value {
@@ -28,16 +30,6 @@ pub fn routes_json(view: &RoutesView<'_>) -> Value {
 
 fn route_json(view: &RouteView, all: &RoutesView<'_>) -> Value {
     let (policy, requirements) = (&view.route.policy, &view.route.policy.requirements);
-    let (weights, sticky_by) = match &policy.strategy {
-        Strategy::Balanced(weights) => (
-            Some(
-                json!({"cost": weights.cost, "latency": weights.latency, "reliability": weights.reliability}),
-            ),
-            None,
-        ),
-        Strategy::Weighted { sticky_by } => (None, sticky_by.as_deref()),
-        _ => (None, None),
-    };
     let quality = requirements.quality.as_ref().map(|floor| {
         let missing = match floor.on_missing {
             OnMissingPassRate::Warn => "warn",
@@ -48,15 +40,28 @@ fn route_json(view: &RouteView, all: &RoutesView<'_>) -> Value {
             "max_age_ms": floor.max_age.map(round_milliseconds), "missing": missing,
         })
     });
-    json!({
-        "route": view.route.name, "description": view.description,
-        "strategy": policy.strategy.name(), "weigh": weights, "sticky_by": sticky_by,
-        "requires": requirements.capabilities.iter().map(|need| need.name()).collect::<Vec<_>>(), "quality": quality,
-        "max_cost_usd": requirements.max_cost.map(NanoDollars::to_usd),
-        "max_p50_ms": requirements.max_p50.map(round_milliseconds),
-        "deadline_ms": round_milliseconds(policy.timeouts.deadline), "overridden_by": view.overridden_by,
-        "candidates": view.rows().map(|(c, report)| candidate_json(view, c, report, all.now)).collect::<Vec<_>>(),
-    })
+    let identity = [
+        ("route", json!(view.route.name)),
+        ("description", json!(view.description)),
+        ("strategy", json!(policy.strategy.name())),
+    ];
+    // Every route has the options of all strategies, `null` where it does not use one.
+    let mut options = policy.strategy.options_json();
+    let options =
+        strategy_options().map(|option| (option.name, options.remove(option.name).unwrap_or(Value::Null)));
+    let candidates: Vec<Value> =
+        view.rows().map(|(candidate, report)| candidate_json(view, candidate, report, all.now)).collect();
+    let state = [
+        ("requires", requirements.capabilities.iter().map(|need| need.name()).collect()),
+        ("quality", json!(quality)),
+        ("max_cost_usd", json!(requirements.max_cost.map(NanoDollars::to_usd))),
+        ("max_p50_ms", json!(requirements.max_p50.map(round_milliseconds))),
+        ("deadline_ms", json!(round_milliseconds(policy.timeouts.deadline))),
+        ("overridden_by", json!(view.overridden_by)),
+        ("candidates", json!(candidates)),
+    ];
+    let fields = identity.into_iter().chain(options).chain(state);
+    fields.map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
 fn candidate_json(view: &RouteView, candidate: &Candidate, report: Option<&HealthReport>, now: i64) -> Value {

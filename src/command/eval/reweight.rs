@@ -6,6 +6,7 @@ use super::{CommandContext, CommandError, PreparedRun};
 use crate::config::Config;
 use crate::eval::{EvalSubject, Graders};
 use crate::provider::ModelRef;
+use crate::route::strategies_with_weights;
 
 /// Checks that the route is weighted, the set is complete, and at least two candidates are measured.
 pub(super) fn check_reweight(
@@ -16,8 +17,10 @@ pub(super) fn check_reweight(
 ) -> Result<(), CommandError> {
     let route = config.build_route(name, &context.environment())?;
     if !route.is_weighted() {
-        return Err(CommandError::usage(format!("route `{name}` is not weighted"))
-            .with_hint("set `strategy: weighted` for this route in routes.yaml"));
+        return Err(CommandError::usage(format!("route `{name}` is not weighted")).with_hint(format!(
+            "set {} for this route in routes.yaml",
+            strategies_with_weights().as_settings()
+        )));
     }
     if prepared.len() > 1 {
         return Err(CommandError::usage("--reweight takes exactly one set")
