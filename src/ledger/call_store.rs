@@ -32,6 +32,10 @@ impl CallStore for Ledger {
         self.read_tables(|rows| rows.admission_facts(request, now))
     }
 
+    fn lease_count(&self, scope: &str, now: i64) -> Result<u64, StoreError> {
+        self.read_tables(|rows| Ok(rows.lease_totals(scope, live_lease_ends(now))?.count))
+    }
+
     fn acquire(&self, request: Arc<AdmissionRequest>, clock: Clock) -> StoreFuture<AdmissionDecision> {
         self.write_tables(move |rows| rows.decide_and_acquire(&request, clock()))
     }

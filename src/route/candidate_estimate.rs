@@ -1,9 +1,10 @@
-//! Estimates of what a request will cost and how long it will take. Unknown values stay unknown, and assumed
-//! values are marked.
+//! Estimates of what a request will cost and how long it will take, and how busy its provider is. Unknown
+//! values stay unknown, and assumed values are marked.
 
 use std::time::Duration;
 
 use super::breaker::decayed_weight;
+use super::provider_load::ProviderLoad;
 use super::store::{DecayedMean, HealthRow, RouteStatsRow};
 use crate::catalog::{Cost, Pricing};
 use crate::chat::{NanoDollars, Usage};
@@ -33,6 +34,8 @@ pub struct CandidateEstimate {
     pub measurements: f64,
     /// Decayed share of failures and 429s among its recent calls.
     pub error_rate: f64,
+    /// `None` if the strategy does not need it.
+    pub load: Option<ProviderLoad>,
 }
 
 /// Output tokens of a request with this limit, and whether they are an assumption.

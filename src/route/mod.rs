@@ -39,6 +39,7 @@ mod policy;
 #[cfg(test)]
 mod preconnect_tests;
 mod probe;
+mod provider_load;
 mod reasons;
 #[cfg(test)]
 mod route_fixture;
@@ -67,6 +68,7 @@ pub(crate) use policy::{CallTimeouts, CandidateRequirements, RetryPolicy};
 pub use policy::{
     CandidateConditions, OnMissingPassRate, QualityFloor, RetryWhen, RoutePolicy, StopOrContinue,
 };
+pub use provider_load::ProviderLoad;
 pub use reasons::Unavailable;
 pub(crate) use reasons::{BudgetExceeded, BudgetWarning, CapacityLimit};
 pub use router::Router;

@@ -30,6 +30,7 @@ impl Router {
     pub fn plan<'a>(&self, route: &'a Route, request: &'a Request, options: &'a CallOptions) -> Plan<'a> {
         let RoutePolicy { strategy, requirements, .. } = &route.policy;
         let estimates = strategy.order().needs_estimates()
+            || strategy.order().needs_load()
             || requirements.max_cost.is_some()
             || requirements.max_p50.is_some();
         self.build_plan(route, request, options, estimates)
@@ -74,7 +75,14 @@ impl Router {
         let now = self.health().now();
         let keys = snapshot_keys(route);
         let snapshot = self.health().snapshot(&keys);
-        let estimates = estimates.then(|| estimate_candidates(route, request, &snapshot, now));
+        let mut estimates = estimates.then(|| estimate_candidates(route, request, &snapshot, now));
+        if route.policy.strategy.order().needs_load() {
+            let candidates = route.candidates.iter().zip(&snapshot.candidates);
+            for ((candidate, rows), estimate) in candidates.zip(estimates.iter_mut().flatten()) {
+                let target = candidate.target.as_ref().ok();
+                estimate.load = target.map(|target| self.limiter.provider_load(target, rows));
+            }
+        }
         let mut plan = Plan {
             route,
             request,
@@ -194,6 +202,7 @@ fn estimate_candidates(
                 latency: times.map(|(_, last)| duration_from_millis(last)),
                 measurements: measurement_count(row, now),
                 error_rate: super::breaker::error_rate(row, now),
+                load: None,
             }
         })
         .collect()

@@ -11,8 +11,8 @@ use crate::catalog::{estimate_input_tokens, format_usd_rounded};
 use crate::chat::{FailureClass, NanoDollars, pluralize};
 use crate::provider::{RequestAdjustment, Target};
 use crate::route::{
-    Availability, CandidateEstimate, Cooldown, FailureReaction, Plan, PlanStep, RetryWhen, Route,
-    RoutePolicy, SkipReason, StopOrContinue, max_attempts, reaction_to,
+    Availability, CandidateEstimate, Cooldown, FailureReaction, Plan, PlanStep, ProviderLoad, RetryWhen,
+    Route, RoutePolicy, SkipReason, StopOrContinue, max_attempts, reaction_to,
 };
 
 /// A plan with the data that explains it.
@@ -77,7 +77,8 @@ pub(crate) fn plan_table(view: &PlanView<'_>, width: usize) -> String {
         let number = (n + 1).to_string();
         match step {
             PlanStep::Try { target, adjustments, estimate, .. } => {
-                let decision = describe_step(view, first == Some(tried), adjustments, current);
+                let mut decision = describe_step(view, first == Some(tried), adjustments, current);
+                decision.extend(describe_load(*estimate));
                 tried += 1;
                 let (cost, time) = (describe_cost(*estimate), describe_latency(*estimate));
                 steps.add_row([number, target_name(target), decision, cost, time]);
@@ -155,6 +156,14 @@ fn describe_cost(estimate: Option<CandidateEstimate>) -> String {
         Some(amount) => format!("~${}", format_usd_rounded(amount)),
         None => "unknown".to_owned(),
     }
+}
+
+fn describe_load(estimate: Option<CandidateEstimate>) -> Option<String> {
+    let ProviderLoad { in_flight, concurrency } = estimate?.load?;
+    Some(match concurrency {
+        Some(max) => format!("; {in_flight} of {max} calls in flight"),
+        None => format!("; {} in flight", pluralize(in_flight, "call")),
+    })
 }
 
 fn describe_latency(estimate: Option<CandidateEstimate>) -> String {
@@ -296,6 +305,7 @@ fn step_json(
     match step {
         PlanStep::Try { target, adjustments, estimate, .. } => {
             let skipped = current.and_then(|current| view.skip_now(current));
+            let load = estimate.and_then(|estimate| estimate.load);
             let state = match (&skipped, current) {
                 (Some((skip, _)), _) => skip.code(),
                 (None, current) => current.map_or("ready", |(availability, _)| availability.code()),
@@ -309,6 +319,7 @@ fn step_json(
                 "first_token_ms": estimate.and_then(|e| e.first_token).map(round_milliseconds),
                 "latency_ms": estimate.and_then(|e| e.latency).map(round_milliseconds),
                 "measured": estimate.is_some_and(|e| e.measurements > 0.0),
+                "in_flight": load.map(|load| load.in_flight), "concurrency": load.and_then(|load| load.concurrency),
             })
         }
         PlanStep::Skip { model_ref, skip } => json!({

@@ -29,6 +29,8 @@ use tokio::sync::Notify;
 
 use super::SkipReason;
 use super::daily_budget::DailyBudget;
+use super::keys::target_keys;
+use super::provider_load::ProviderLoad;
 use super::reasons::{BudgetExceeded, BudgetWarning, CapacityLimit, Unavailable};
 use super::spans::{Clock, LEASE_MS};
 use super::store::{
@@ -168,6 +170,21 @@ impl Limiter {
         }
         let facts = self.state.store.admission_facts(admission, now).ok()?;
         Some(decide_admission(&facts, admission, now))
+    }
+
+    /// `known` is what a snapshot says about a candidate of the provider.
+    pub(super) fn provider_load(&self, target: &Target, known: &CandidateRows) -> ProviderLoad {
+        let (state, now) = (&self.state, self.state.now());
+        let scope = target_keys(target).provider_scope;
+        let adaptive = active_limit(plausible_limit(known.adaptive_concurrency, now), now);
+        let configured = target.provider.limits.concurrency.map(u64::from);
+        // Without readable leases, at least the calls of this process are known.
+        let leases = state.store.lease_count(&scope, now).unwrap_or(0);
+        ProviderLoad {
+            // As soon as there is a limit, the calls of this process hold leases, too.
+            in_flight: leases.max(state.in_flight(&scope)),
+            concurrency: configured.into_iter().chain(adaptive).min(),
+        }
     }
 
     /// The limit or budget that would keep a call from starting now. Acquires nothing.

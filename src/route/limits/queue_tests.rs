@@ -7,7 +7,7 @@ use super::tests::*;
 use super::*;
 use crate::provider::ProviderLimits;
 use crate::route::route_fixture::{RouteFixture, route, seconds, status_reply};
-use crate::route::{RoutePolicy, Router, StopReason};
+use crate::route::{Route, RoutePolicy, Router, StopReason};
 
 #[tokio::test(start_paused = true)]
 async fn call_waits_for_soonest_available_candidate() {
@@ -77,4 +77,32 @@ async fn drill_respects_limits_without_recording_state() {
     let key = crate::route::keys::health_key(route.candidates[0].target.as_ref().unwrap());
     assert_eq!(shared.read(|rows| rows.health(&key)).events, 0.0);
     assert_eq!(lease_count(&shared, PROVIDER_SCOPE), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn load_counts_own_calls_and_leases_of_others() {
+    let fixture = RouteFixture::new([("a", vec![slow_reply(9), slow_reply(9)])]);
+    let other = RouteFixture::with_shared_ledger(&fixture.ledger, [("a", vec![])]);
+    let load = |fixture: &RouteFixture, route: &Route| {
+        let target = route.candidates[0].target.as_ref().unwrap();
+        fixture.router.limiter.provider_load(target, &CandidateRows::default())
+    };
+    // Without a limit, calls hold no leases, so no other process can know them.
+    let unlimited = route(&["a"], RoutePolicy::default());
+    let loads = async {
+        tokio::time::sleep(seconds(1)).await;
+        (load(&fixture, &unlimited), load(&other, &unlimited))
+    };
+    let (record, (own, seen)) = tokio::join!(fixture.call(&unlimited), loads);
+    assert!(record.outcome.is_ok());
+    assert_eq!((own.in_flight, own.concurrency, seen.in_flight), (1, None, 0));
+    let limited = route_with_limits(&["a"], concurrency_limit(4));
+    let loads = async {
+        tokio::time::sleep(seconds(1)).await;
+        (load(&fixture, &limited), load(&other, &limited))
+    };
+    let (record, (own, seen)) = tokio::join!(fixture.call(&limited), loads);
+    assert!(record.outcome.is_ok());
+    assert_eq!(own, ProviderLoad { in_flight: 1, concurrency: Some(4) }, "its lease is not counted again");
+    assert_eq!(seen, own);
 }

@@ -46,6 +46,12 @@ pub trait CallStore: Send + Sync {
     /// If it cannot be read.
     fn admission_facts(&self, request: &AdmissionRequest, now: i64) -> Result<AdmissionFacts, StoreError>;
 
+    /// The number of leases in a scope that have not expired.
+    ///
+    /// # Errors
+    /// If they cannot be read.
+    fn lease_count(&self, scope: &str, now: i64) -> Result<u64, StoreError>;
+
     /// Decides whether a call may start and, if so, acquires what it needs, in one transaction. Resolves to
     /// an error if no decision could be made; the call must not start then.
     fn acquire(&self, request: Arc<AdmissionRequest>, clock: Clock) -> StoreFuture<AdmissionDecision>;

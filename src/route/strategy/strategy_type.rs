@@ -49,6 +49,11 @@ pub(crate) trait CandidateOrder: Debug + Send + Sync {
         false
     }
 
+    /// Whether the order depends on how busy the providers are.
+    fn needs_load(&self) -> bool {
+        false
+    }
+
     /// Whether a candidate with an unknown price is skipped.
     fn is_cost_based(&self) -> bool {
         false
