@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use slalom::catalog::Capability;
-use slalom::chat::NanoDollars;
+use slalom::chat::{NanoDollars, TokenCount};
 use slalom::config::{CandidateSpec, Config, ConfigFile, ConfigOrigin, SubjectError, TrustStore};
 use slalom::route::{
     CandidateConditions, DailyBudget, OnExceeded, OnMissingPassRate, QualityFloor, RetryWhen, RoutePolicy,
@@ -118,7 +118,7 @@ fn every_key_is_read() {
     let limits = config.providers["gpu-box"].limits;
     assert_eq!(
         (limits.concurrency, limits.requests_per_minute, limits.tokens_per_minute),
-        (Some(16), Some(600), Some(200_000))
+        (Some(16), Some(600), Some(TokenCount::new(200_000)))
     );
     let summarize = route_policy(&config, "summarize");
     assert_eq!(describe_strategy(summarize), ("priority", json!({})));
@@ -167,8 +167,8 @@ fn every_key_is_read() {
     assert_eq!(strategy_of("quick"), ("fastest", json!({})));
     assert_eq!(strategy_of("cheap"), ("cheapest", json!({})));
     let bulk = CandidateConditions {
-        max_input_tokens: Some(20_000),
-        min_input_tokens: Some(10),
+        max_input_tokens: Some(TokenCount::new(20_000)),
+        min_input_tokens: Some(TokenCount::new(10)),
         label: Some("bulk".into()),
         tools: Some(false),
         attachments: Some(false),
@@ -576,7 +576,7 @@ proptest::proptest! {
                 for candidate in &route.candidates {
                     let when = &candidate.when;
                     let meets = when.label.is_none() || labeled;
-                    if meets && when.max_input_tokens.is_none_or(|limit| tokens <= limit) && !offered.contains(&candidate.model.model) {
+                    if meets && when.max_input_tokens.is_none_or(|limit| tokens <= limit.get()) && !offered.contains(&candidate.model.model) {
                         offered.push(candidate.model.model.clone());
                     }
                 }

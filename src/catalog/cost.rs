@@ -1,7 +1,7 @@
 //! Costs as integers, from usage and prices.
 
 use super::Pricing;
-use crate::chat::{NanoDollars, Usage};
+use crate::chat::{NanoDollars, TokenCount, Usage};
 
 /// How a cost was determined.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -96,25 +96,27 @@ pub fn cost_at_list_price(usage: &Usage, pricing: &Pricing) -> Option<NanoDollar
     let price = pricing.for_input_tokens(input);
     // Cached, written, and reasoning tokens are parts of the reported counts, not of separately billed ones.
     // Providers omit a part that they do not count; its tokens then have the price of the rest.
-    let part = |tokens: Option<u64>| tokens.filter(|_| usage.billed_tokens.is_none()).unwrap_or(0);
+    let part = |tokens: Option<TokenCount>| {
+        tokens.filter(|_| usage.billed_tokens.is_none()).unwrap_or(TokenCount::ZERO)
+    };
     let cached = part(usage.cached_input_tokens);
     let long = part(usage.cache_write_1h_tokens);
     let short = part(usage.cache_write_tokens).saturating_sub(long);
     // Some providers report more cached tokens than input.
     let plain = input.saturating_sub(cached).saturating_sub(short).saturating_sub(long);
     // Reasoning is part of the output and has its price unless it has one of its own.
-    let reasoning = price.reasoning.map_or(0, |_| part(usage.reasoning_tokens).min(output));
+    let reasoning = price.reasoning.map_or(TokenCount::ZERO, |_| part(usage.reasoning_tokens).min(output));
     let parts = [
         (plain, price.input),
         (cached, price.cached_input),
         (short, price.cache_write),
         (long, price.cache_write_1h),
-        (output - reasoning, price.output),
+        (output.saturating_sub(reasoning), price.output),
         (reasoning, price.reasoning),
     ];
     let mut total: u128 = 0;
     for (tokens, per_million) in parts {
-        if tokens > 0 {
+        if tokens > TokenCount::ZERO {
             // Treat an overflow as an unknown cost.
             total = total.checked_add(u128::from(tokens) * u128::from(per_million?.get()))?;
         }

@@ -5,7 +5,7 @@
 //! token at $1 per million costs 1,000 nano-dollars.
 
 use super::{Catalog, Cost, CostSource, Pricing, TokenPrices};
-use crate::chat::{NanoDollars, Usage};
+use crate::chat::{NanoDollars, TokenCount, Usage};
 
 enum ExamplePrices {
     /// A built-in model.
@@ -24,12 +24,12 @@ fn example_usage(tokens: ExampleTokens) -> Usage {
     let reported = |n: u64| (n != UNREPORTED).then_some(n);
     let [input, cached, written, long, output, reasoning] = tokens.map(reported);
     Usage {
-        input_tokens: input,
-        cached_input_tokens: cached,
-        cache_write_tokens: written,
-        cache_write_1h_tokens: long,
-        output_tokens: output,
-        reasoning_tokens: reasoning,
+        input_tokens: input.map(TokenCount::new),
+        cached_input_tokens: cached.map(TokenCount::new),
+        cache_write_tokens: written.map(TokenCount::new),
+        cache_write_1h_tokens: long.map(TokenCount::new),
+        output_tokens: output.map(TokenCount::new),
+        reasoning_tokens: reasoning.map(TokenCount::new),
         ..Usage::default()
     }
 }
@@ -271,16 +271,19 @@ fn cost_matches_hand_calculation() {
 fn billed_tokens_override_reported_usage() {
     let pricing = example_pricing(&Model("cohere/command-r7b-12-2024"));
     // 8 × 37.5 + 10 × 150 = 300 + 1,500; the 503 input tokens include Cohere's own template.
-    let billed = Usage { billed_tokens: Some((8, 10)), ..example_usage([503, 400, 0, 0, 12, 0]) };
+    let billed = Usage {
+        billed_tokens: Some((TokenCount::new(8), TokenCount::new(10))),
+        ..example_usage([503, 400, 0, 0, 12, 0])
+    };
     assert_eq!(Cost::from_usage(&billed, Some(&pricing)).nano_dollars, Some(NanoDollars::new(1_800)));
     // 1 × 37.5 = 37.5: rounds up
     let one = Usage {
-        billed_tokens: Some((1, 0)),
+        billed_tokens: Some((TokenCount::new(1), TokenCount::ZERO)),
         ..example_usage([496, UNREPORTED, UNREPORTED, UNREPORTED, 0, UNREPORTED])
     };
     assert_eq!(Cost::from_usage(&one, Some(&pricing)).nano_dollars, Some(NanoDollars::new(38)));
     // Billed tokens suffice without reported ones.
-    let alone = Usage { billed_tokens: Some((2, 0)), ..Usage::default() };
+    let alone = Usage { billed_tokens: Some((TokenCount::new(2), TokenCount::ZERO)), ..Usage::default() };
     assert_eq!(Cost::from_usage(&alone, Some(&pricing)).nano_dollars, Some(NanoDollars::new(75)));
 }
 

@@ -6,7 +6,7 @@ use jiff::civil::Date;
 use super::decimal::format_usd_exact;
 use super::model_facts::{parameter_name, parse_parameter};
 use super::{Capabilities, ModelFacts, ModelMode, Pricing, ReasoningControl, TokenPrices, parse_usd};
-use crate::chat::NanoDollars;
+use crate::chat::{NanoDollars, TokenCount};
 
 pub(super) const COLUMNS: [&str; 17] = [
     "provider",
@@ -96,8 +96,8 @@ pub(super) fn parse_row(line: &str) -> Result<ModelFacts, String> {
         provider: provider.to_owned(),
         model: model.to_owned(),
         mode: parse_choice(mode, "mode", ModelMode::ALL, ModelMode::name)?.unwrap_or_default(),
-        context_tokens: parse_count(context, "context_tokens")?,
-        max_output_tokens: parse_count(max_output, "max_output_tokens")?,
+        context_tokens: parse_token_count(context, "context_tokens")?,
+        max_output_tokens: parse_token_count(max_output, "max_output_tokens")?,
         pricing: Pricing { base: parse_prices(prices, |at| COLUMNS[5 + at])?, tiers: parse_tiers(tiers)? },
         rejected_parameters: parse_words(refuses, "refuses", parse_parameter)?,
         efforts: parse_words(efforts, "efforts", |word| word.parse().ok())?,
@@ -108,7 +108,7 @@ pub(super) fn parse_row(line: &str) -> Result<ModelFacts, String> {
 }
 
 pub(super) fn format_row(facts: &ModelFacts) -> String {
-    let count = |tokens: Option<u64>| tokens.map(|n| n.to_string()).unwrap_or_default();
+    let count = |tokens: Option<TokenCount>| tokens.map(|n| n.to_string()).unwrap_or_default();
     let base = price_columns(&facts.pricing.base).map(|nano| nano.map(format_usd_exact).unwrap_or_default());
     let tiers = facts.pricing.tiers.iter().map(|(above, price)| {
         let prices = price_columns(price).map(|nano| nano.map_or_else(|| "-".to_owned(), format_usd_exact));
@@ -153,15 +153,15 @@ fn parse_prices(written: [&str; 6], column: impl Fn(usize) -> &'static str) -> R
 
 /// `100000 0.5 0.05 0.625 - 2.5 -;…`: the number of input tokens above which these six prices apply, in
 /// column order.
-fn parse_tiers(written: &str) -> Result<Vec<(u64, TokenPrices)>, String> {
-    let mut tiers: Vec<(u64, TokenPrices)> = Vec::new();
+fn parse_tiers(written: &str) -> Result<Vec<(TokenCount, TokenPrices)>, String> {
+    let mut tiers: Vec<(TokenCount, TokenPrices)> = Vec::new();
     for tier in written.split(';').filter(|tier| !tier.is_empty()) {
         let invalid = || {
             format!("invalid tier `{tier}`: expected a number of tokens and six prices, in ascending order")
         };
         let fields: Vec<&str> = tier.split(' ').collect();
         let [above, prices @ ..]: [&str; 7] = fields.try_into().map_err(|_| invalid())?;
-        let above = above.parse().map_err(|_| invalid())?;
+        let above = above.parse().map(TokenCount::new).map_err(|_| invalid())?;
         if tiers.last().is_some_and(|(before, _)| *before >= above) {
             return Err(invalid());
         }
@@ -170,9 +170,9 @@ fn parse_tiers(written: &str) -> Result<Vec<(u64, TokenPrices)>, String> {
     Ok(tiers)
 }
 
-fn parse_count(text: &str, column: &str) -> Result<Option<u64>, String> {
+fn parse_token_count(text: &str, column: &str) -> Result<Option<TokenCount>, String> {
     let read = || text.parse().map_err(|_| format!("invalid integer `{text}` in column {column}"));
-    if text.is_empty() { Ok(None) } else { read().map(Some) }
+    if text.is_empty() { Ok(None) } else { read().map(TokenCount::new).map(Some) }
 }
 
 fn parse_words<T>(

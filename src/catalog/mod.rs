@@ -132,7 +132,7 @@ impl Catalog {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chat::{NanoDollars, ReasoningEffort};
+    use crate::chat::{NanoDollars, ReasoningEffort, TokenCount};
 
     #[test]
     fn override_takes_precedence() {
@@ -147,7 +147,10 @@ mod tests {
             Catalog::default().find("anthropic", "claude-haiku-4-5").unwrap().pricing.base.input.is_some()
         );
         let tiered = Catalog::default().find("anthropic", "claude-haiku-5-5").unwrap().pricing;
-        assert!(tiered.for_input_tokens(100_001).input > tiered.for_input_tokens(100_000).input);
+        assert!(
+            tiered.for_input_tokens(TokenCount::new(100_001)).input
+                > tiered.for_input_tokens(TokenCount::new(100_000)).input
+        );
         assert_eq!(
             catalog.nearest_model("anthropic", "claude-haiku-45").as_deref(),
             Some("claude-haiku-4-5")
@@ -164,20 +167,23 @@ mod tests {
             ..ModelFacts::default()
         };
         let date = jiff::civil::date(2027, 1, 2);
-        let catalog = Catalog::new(Some(FetchedCatalog::new(date, &[window(5)])));
-        assert_eq!(catalog.find("openai", "gpt-4.1").unwrap().context_tokens, Some(5));
+        let catalog = Catalog::new(Some(FetchedCatalog::new(date, &[window(TokenCount::new(5))])));
+        assert_eq!(catalog.find("openai", "gpt-4.1").unwrap().context_tokens, Some(TokenCount::new(5)));
         assert_eq!((catalog.as_of(), Catalog::default().as_of()), (date, BUILT_IN_DATE));
         let count = catalog.all().iter().filter(|f| f.model == "gpt-4.1" && f.provider == "openai").count();
         assert_eq!((count, catalog.all().len()), (1, Catalog::default().all().len()));
-        let old = Catalog::new(Some(FetchedCatalog::new(jiff::civil::date(2026, 1, 2), &[window(5)])));
+        let old = Catalog::new(Some(FetchedCatalog::new(
+            jiff::civil::date(2026, 1, 2),
+            &[window(TokenCount::new(5))],
+        )));
         assert_ne!(
             old.find("openai", "gpt-4.1").unwrap().context_tokens,
-            Some(5),
+            Some(TokenCount::new(5)),
             "older than the built-in rows"
         );
         assert_eq!(old.as_of(), BUILT_IN_DATE);
-        let own = catalog.with_overrides(vec![window(6)]);
-        assert_eq!(own.find("openai", "gpt-4.1").unwrap().context_tokens, Some(6));
+        let own = catalog.with_overrides(vec![window(TokenCount::new(6))]);
+        assert_eq!(own.find("openai", "gpt-4.1").unwrap().context_tokens, Some(TokenCount::new(6)));
     }
 
     #[test]
@@ -185,7 +191,7 @@ mod tests {
         let of = |model: &str| ModelFacts {
             provider: "openai".into(),
             model: model.into(),
-            context_tokens: Some(5),
+            context_tokens: Some(TokenCount::new(5)),
             ..ModelFacts::default()
         };
         let rows = [of("gpt-4.1"), of("mine")];

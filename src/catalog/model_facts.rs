@@ -3,7 +3,7 @@
 use jiff::civil::Date;
 
 use super::Pricing;
-use crate::chat::{ReasoningEffort, RequestParameter};
+use crate::chat::{ReasoningEffort, RequestParameter, TokenCount};
 
 /// Facts about one model at one provider.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -12,8 +12,8 @@ pub struct ModelFacts {
     pub model: String,
     pub mode: ModelMode,
     /// Context window: input and output tokens together.
-    pub context_tokens: Option<u64>,
-    pub max_output_tokens: Option<u64>,
+    pub context_tokens: Option<TokenCount>,
+    pub max_output_tokens: Option<TokenCount>,
     pub pricing: Pricing,
     /// Parameters that the model rejects with status 400.
     pub rejected_parameters: Vec<RequestParameter>,

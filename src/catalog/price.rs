@@ -1,6 +1,6 @@
 //! Prices per token, with tiers for long prompts.
 
-use crate::chat::NanoDollars;
+use crate::chat::{NanoDollars, TokenCount};
 
 /// Nano-dollars per million tokens. `None` is unknown, never free.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -39,12 +39,12 @@ pub struct Pricing {
     pub base: TokenPrices,
     /// Prices for the whole request above a number of input tokens, ascending. For a provider with price
     /// ranges, each range but the first is a tier, and a last tier of unknown prices follows the last range.
-    pub tiers: Vec<(u64, TokenPrices)>,
+    pub tiers: Vec<(TokenCount, TokenPrices)>,
 }
 
 impl Pricing {
     /// The prices for a request of this size. Cached and written tokens count as input.
-    pub fn for_input_tokens(&self, input_tokens: u64) -> TokenPrices {
+    pub fn for_input_tokens(&self, input_tokens: TokenCount) -> TokenPrices {
         self.tiers
             .iter()
             .rev()

@@ -16,6 +16,7 @@ mod request;
 mod response;
 mod sanitize;
 mod stream_event;
+mod token_count;
 mod tool;
 mod usage;
 
@@ -36,5 +37,6 @@ pub(crate) use response::Citation;
 pub use response::{Response, ToolCall};
 pub(crate) use sanitize::{redact_api_keys, sanitize_char, sanitize_message};
 pub use stream_event::StreamEvent;
+pub use token_count::TokenCount;
 pub use tool::{FunctionTool, JsonSchema, ResponseFormat, Tool, ToolChoice};
 pub use usage::Usage;

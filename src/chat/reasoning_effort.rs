@@ -1,6 +1,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use super::TokenCount;
+
 /// A level of reasoning effort, named as in OpenAI's API. Each provider's own control is mapped from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ReasoningEffort {
@@ -43,9 +45,9 @@ impl ReasoningEffort {
 
     /// Reasoning tokens for providers that take a budget instead of a level: a share of the output limit
     /// `output_limit`, so that the response still fits after the reasoning.
-    pub fn token_budget(self, output_limit: u64) -> u64 {
+    pub fn token_budget(self, output_limit: TokenCount) -> TokenCount {
         let share = match self {
-            Self::None => return 0,
+            Self::None => return TokenCount::ZERO,
             Self::Minimal => 1,
             Self::Low => 4,
             Self::Medium => 10,
@@ -53,7 +55,7 @@ impl ReasoningEffort {
             Self::Xhigh => 18,
             Self::Max => 19,
         };
-        output_limit.saturating_mul(share) / 20
+        TokenCount::new(output_limit.saturating_mul(share).get() / 20)
     }
 }
 

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::{Message, Part, ReasoningEffort, ResponseFormat, Role, Tool, ToolChoice};
+use super::{Message, Part, ReasoningEffort, ResponseFormat, Role, TokenCount, Tool, ToolChoice};
 
 /// A provider-independent request. It does not name the model, because the same request is sent to one
 /// candidate after another.
@@ -16,7 +16,7 @@ pub struct Request {
     /// Nucleus sampling: cumulative probability of the candidate tokens, 0 to 1.
     pub top_p: Option<f64>,
     /// Limit for output tokens. Includes reasoning tokens where the provider counts them as output.
-    pub max_output_tokens: Option<u64>,
+    pub max_output_tokens: Option<TokenCount>,
     pub stop_sequences: Vec<String>,
     /// Asks for repeatable sampling, where the provider supports it.
     pub seed: Option<i64>,

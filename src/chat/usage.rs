@@ -1,4 +1,4 @@
-use super::NanoDollars;
+use super::{NanoDollars, TokenCount};
 
 /// Token counts of one exchange, by one convention for all providers. A count that the provider does not
 /// report is `None`, not zero.
@@ -8,19 +8,19 @@ use super::NanoDollars;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(default)]
 pub struct Usage {
-    pub input_tokens: Option<u64>,
+    pub input_tokens: Option<TokenCount>,
     /// Input tokens read from a prompt cache.
-    pub cached_input_tokens: Option<u64>,
+    pub cached_input_tokens: Option<TokenCount>,
     /// Input tokens written to a prompt cache.
-    pub cache_write_tokens: Option<u64>,
+    pub cache_write_tokens: Option<TokenCount>,
     /// The part of `cache_write_tokens` that is kept for an hour, at a different price.
     #[serde(skip)]
-    pub cache_write_1h_tokens: Option<u64>,
-    pub output_tokens: Option<u64>,
-    pub reasoning_tokens: Option<u64>,
+    pub cache_write_1h_tokens: Option<TokenCount>,
+    pub output_tokens: Option<TokenCount>,
+    pub reasoning_tokens: Option<TokenCount>,
     /// Billed input and output tokens, where they differ from the reported counts (Cohere).
     #[serde(skip)]
-    pub billed_tokens: Option<(u64, u64)>,
+    pub billed_tokens: Option<(TokenCount, TokenCount)>,
     /// Cost reported by the provider.
     #[serde(skip)]
     pub reported_cost_nano_usd: Option<NanoDollars>,
@@ -44,8 +44,8 @@ impl Usage {
     }
 
     /// The sum of the known counts; `None` if all are unknown.
-    pub fn sum_known(counts: &[Option<u64>]) -> Option<u64> {
-        counts.iter().flatten().copied().reduce(u64::saturating_add)
+    pub fn sum_known(counts: &[Option<TokenCount>]) -> Option<TokenCount> {
+        counts.iter().flatten().copied().reduce(TokenCount::saturating_add)
     }
 }
 
@@ -55,10 +55,16 @@ mod tests {
 
     #[test]
     fn missing_counts_are_not_zero() {
-        let mut usage = Usage { input_tokens: Some(7), ..Usage::default() };
-        usage.merge(&Usage { output_tokens: Some(0), ..Usage::default() });
-        assert_eq!((usage.input_tokens, usage.output_tokens), (Some(7), Some(0)));
+        let mut usage = Usage { input_tokens: Some(TokenCount::new(7)), ..Usage::default() };
+        usage.merge(&Usage { output_tokens: Some(TokenCount::ZERO), ..Usage::default() });
+        assert_eq!(
+            (usage.input_tokens, usage.output_tokens),
+            (Some(TokenCount::new(7)), Some(TokenCount::ZERO))
+        );
         assert_eq!(Usage::sum_known(&[None, None]), None);
-        assert_eq!(Usage::sum_known(&[None, Some(2), Some(3)]), Some(5));
+        assert_eq!(
+            Usage::sum_known(&[None, Some(TokenCount::new(2)), Some(TokenCount::new(3))]),
+            Some(TokenCount::new(5))
+        );
     }
 }

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::outcome::CommandError;
 use super::stdin::read_stdin;
 use super::{max_cost, request_flags};
-use crate::chat::{Message, Part, ReasoningEffort, Request, Role};
+use crate::chat::{Message, Part, ReasoningEffort, Request, Role, TokenCount};
 use crate::cli::RequestArgs;
 use crate::config::{Config, Template, load_attachment};
 use crate::route::RoutingHints;
@@ -95,7 +95,7 @@ pub(super) async fn build_request(
         messages,
         temperature: check_range(args.temperature, 2.0, "temperature")?,
         top_p: check_range(args.top_p, 1.0, "top-p")?,
-        max_output_tokens: args.max_tokens,
+        max_output_tokens: args.max_tokens.map(TokenCount::new),
         stop_sequences: args.stop.clone(),
         seed: args.seed,
         tools,

@@ -2,7 +2,7 @@
 
 use super::outcome::CommandError;
 use crate::catalog::{cost_at_list_price, parse_usd};
-use crate::chat::{NanoDollars, Usage};
+use crate::chat::{NanoDollars, TokenCount, Usage};
 use crate::provider::Target;
 use crate::route::{Plan, RunBudget};
 
@@ -35,7 +35,11 @@ pub(super) fn check_embedding_price_known(
     target: &Target,
     run_budget: Option<&RunBudget>,
 ) -> Result<(), CommandError> {
-    let sample = Usage { input_tokens: Some(1), output_tokens: Some(0), ..Usage::default() };
+    let sample = Usage {
+        input_tokens: Some(TokenCount::new(1)),
+        output_tokens: Some(TokenCount::ZERO),
+        ..Usage::default()
+    };
     match run_budget {
         Some(_) if !has_price_for(target, &sample) => Err(unknown_price_error(target)),
         _ => Ok(()),
@@ -50,7 +54,11 @@ fn unknown_price_error(target: &Target) -> CommandError {
 }
 
 fn has_price(target: &Target) -> bool {
-    let sample = Usage { input_tokens: Some(1), output_tokens: Some(1), ..Usage::default() };
+    let sample = Usage {
+        input_tokens: Some(TokenCount::new(1)),
+        output_tokens: Some(TokenCount::new(1)),
+        ..Usage::default()
+    };
     has_price_for(target, &sample)
 }
 

@@ -10,7 +10,7 @@ use super::observer::CommandObserver;
 use super::outcome::{CommandError, CommandOutcome, check_printed};
 use super::{call_error, start_simulator};
 use crate::catalog::ModelMode;
-use crate::chat::{Request, find_closest};
+use crate::chat::{Request, TokenCount, find_closest};
 use crate::config::Config;
 use crate::provider::ModelRef;
 use crate::route::{CallOptions, CallTimeouts, RetryPolicy, Route, RoutePolicy, Router};
@@ -21,7 +21,7 @@ const PING_TIMEOUT: Duration = Duration::from_secs(15);
 
 const PROMPT: &str = "Reply with the word ok.";
 /// Some providers reject a smaller limit.
-const MAX_TOKENS: u64 = 16;
+const MAX_TOKENS: TokenCount = TokenCount::new(16);
 
 /// Pings the named providers, else all that a route or alias uses, and prints the results below `header`.
 pub(super) async fn run_ping(

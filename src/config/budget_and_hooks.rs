@@ -6,6 +6,7 @@ use super::config_resolver::ConfigResolver;
 use super::routes_file::{BudgetEntry, ExceededKeyword, HookEntry, LimitsEntry};
 use super::template::Template;
 use super::yaml::Spanned;
+use crate::chat::TokenCount;
 use crate::provider::ProviderLimits;
 use crate::route::{DailyBudget, OnExceeded};
 
@@ -25,7 +26,7 @@ impl ConfigResolver {
         ProviderLimits {
             concurrency: self.resolve_limit(entry.concurrency),
             requests_per_minute: self.resolve_limit(entry.requests_per_minute),
-            tokens_per_minute: self.resolve_limit(entry.tokens_per_minute),
+            tokens_per_minute: self.resolve_limit(entry.tokens_per_minute).map(TokenCount::new),
         }
     }
 

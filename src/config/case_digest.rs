@@ -98,7 +98,7 @@ fn as_integer(number: &Number) -> Option<Number> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chat::{FunctionTool, JsonSchema, Message, ReasoningEffort, Role};
+    use crate::chat::{FunctionTool, JsonSchema, Message, ReasoningEffort, Role, TokenCount};
 
     #[test]
     fn equivalent_json_canonicalizes_equally() {
@@ -130,7 +130,7 @@ mod tests {
             &|r| r.messages.insert(0, Message::from_texts(Role::Assistant, ["before".to_owned()])),
             &|r| r.temperature = Some(0.0),
             &|r| r.top_p = Some(1.0),
-            &|r| r.max_output_tokens = Some(1),
+            &|r| r.max_output_tokens = Some(TokenCount::new(1)),
             &|r| r.stop_sequences = vec!["x".into()],
             &|r| r.seed = Some(1),
             &|r| r.tools = vec![Tool::Function(tool())],

@@ -4,12 +4,13 @@ use super::config_resolver::ConfigResolver;
 use super::route_entry::WhenEntry;
 use super::yaml::Spanned;
 use crate::catalog::{Capability, Catalog};
+use crate::chat::TokenCount;
 use crate::provider::ModelRef;
 use crate::route::CandidateConditions;
 
 impl ConfigResolver {
     pub(super) fn resolve_conditions(&mut self, entry: WhenEntry) -> CandidateConditions {
-        if let Some(max) = entry.max_input_tokens.as_ref().filter(|max| max.value == 0) {
+        if let Some(max) = entry.max_input_tokens.as_ref().filter(|max| max.value == TokenCount::ZERO) {
             self.report("`max_input_tokens` must be at least 1", max.span.clone(), "use 1 or more");
         }
         if let (Some(min), Some(max)) = (&entry.min_input_tokens, &entry.max_input_tokens)
@@ -91,7 +92,8 @@ pub(super) fn intersect(a: &CandidateConditions, b: &CandidateConditions) -> Opt
         attachments: same(a.attachments.as_ref(), b.attachments.as_ref())?,
         schema: same(a.schema.as_ref(), b.schema.as_ref())?,
     };
-    let empty = joined.max_input_tokens.is_some_and(|max| joined.min_input_tokens.unwrap_or(0) > max);
+    let empty =
+        joined.max_input_tokens.is_some_and(|max| joined.min_input_tokens.unwrap_or(TokenCount::ZERO) > max);
     (!empty).then_some(joined)
 }
 
@@ -119,8 +121,8 @@ mod tests {
         tools: Option<bool>,
     ) -> CandidateConditions {
         CandidateConditions {
-            max_input_tokens: max,
-            min_input_tokens: min,
+            max_input_tokens: max.map(TokenCount::new),
+            min_input_tokens: min.map(TokenCount::new),
             label: label.map(str::to_owned),
             tools,
             ..CandidateConditions::default()
@@ -153,7 +155,7 @@ mod tests {
 
     fn conditions() -> impl proptest::strategy::Strategy<Value = CandidateConditions> {
         use proptest::prelude::*;
-        let tokens = || proptest::option::of(1u64..5);
+        let tokens = || proptest::option::of((1u64..5).prop_map(TokenCount::new));
         let flag = || proptest::option::of(any::<bool>());
         (tokens(), tokens(), proptest::option::of("[ab]"), flag(), flag(), flag())
             .prop_map(|(max, min, label, tools, attachments, schema)| CandidateConditions {
@@ -165,7 +167,8 @@ mod tests {
                 schema,
             })
             .prop_filter("a condition that can hold", |when| {
-                when.max_input_tokens.is_none_or(|max| when.min_input_tokens.unwrap_or(0) <= max)
+                when.max_input_tokens
+                    .is_none_or(|max| when.min_input_tokens.unwrap_or(TokenCount::ZERO) <= max)
             })
     }
 }

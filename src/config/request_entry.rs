@@ -11,7 +11,7 @@ use super::output_schema_file::parse_output_schema;
 use super::set_folder::SetFolder;
 use super::tools::parse_tools;
 use super::yaml::Spanned;
-use crate::chat::{JsonSchema, Request, ResponseFormat, Tool};
+use crate::chat::{JsonSchema, Request, ResponseFormat, TokenCount, Tool};
 
 /// Settings of a set or of a single case.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -19,7 +19,7 @@ use crate::chat::{JsonSchema, Request, ResponseFormat, Tool};
 pub(super) struct RequestEntry {
     temperature: Option<Spanned<f64>>,
     top_p: Option<Spanned<f64>>,
-    max_tokens: Option<Spanned<u64>>,
+    max_tokens: Option<Spanned<TokenCount>>,
     stop: Vec<String>,
     seed: Option<i64>,
     tools: Option<Spanned<String>>,
@@ -73,7 +73,7 @@ impl CaseRequestBuilder {
             check_range(&settings.temperature, 2.0, "temperature"),
             check_range(&settings.top_p, 1.0, "top_p"),
         );
-        if let Some(limit) = settings.max_tokens.as_ref().filter(|limit| limit.value == 0) {
+        if let Some(limit) = settings.max_tokens.as_ref().filter(|limit| limit.value == TokenCount::ZERO) {
             let hint = "use a number of output tokens of 1 or more";
             report(Diagnostic::new("`max_tokens` must be at least 1", limit.span.clone(), hint));
         }

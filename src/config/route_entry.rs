@@ -3,6 +3,7 @@
 use serde::{Deserialize, Deserializer};
 
 use super::yaml::{Spanned, StringOrMap};
+use crate::chat::TokenCount;
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -71,8 +72,8 @@ pub(super) struct CandidateEntry {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct WhenEntry {
-    pub max_input_tokens: Option<Spanned<u64>>,
-    pub min_input_tokens: Option<Spanned<u64>>,
+    pub max_input_tokens: Option<Spanned<TokenCount>>,
+    pub min_input_tokens: Option<Spanned<TokenCount>>,
     pub label: Option<Spanned<String>>,
     pub tools: Option<bool>,
     pub attachments: Option<bool>,

@@ -6,6 +6,7 @@ use serde::Deserialize;
 use super::route_entry::DefaultsEntry;
 use super::strategy_options::RouteWithOptions;
 use super::yaml::{NameAndArgument, Spanned, SpannedMap};
+use crate::chat::TokenCount;
 use crate::dialect::Dialect;
 use crate::provider::Hosting;
 
@@ -63,8 +64,8 @@ pub(super) struct ApiKeyEntry {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ModelEntry {
-    pub context_tokens: Option<u64>,
-    pub max_output_tokens: Option<u64>,
+    pub context_tokens: Option<TokenCount>,
+    pub max_output_tokens: Option<TokenCount>,
     pub price: Option<PriceEntry>,
     pub supports: Option<Vec<Spanned<String>>>,
     pub efforts: Option<Vec<Spanned<String>>>,

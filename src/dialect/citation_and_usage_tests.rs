@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::chat::{Assembler, Citation, NanoDollars, Part, Response};
+use crate::chat::{Assembler, Citation, NanoDollars, Part, Response, TokenCount};
 
 fn decode_complete(dialect: Dialect, body: &Value) -> Response {
     let (headers, body) = (WireHeaders::default(), body.to_string());
@@ -145,11 +145,17 @@ fn one_hour_cache_writes_are_counted_separately() {
         "cache_creation": {"ephemeral_5m_input_tokens": 10, "ephemeral_1h_input_tokens": 20}});
     let anthropic = json!({"id": "1", "model": "m", "stop_reason": "end_turn", "content": [{"type": "text", "text": "hi"}], "usage": usage});
     let read = decode_complete(Dialect::named("anthropic"), &anthropic).usage;
-    assert_eq!((read.input_tokens, read.cache_write_tokens), (Some(40), Some(30)));
-    assert_eq!(read.cache_write_1h_tokens, Some(20));
+    assert_eq!(
+        (read.input_tokens, read.cache_write_tokens),
+        (Some(TokenCount::new(40)), Some(TokenCount::new(30)))
+    );
+    assert_eq!(read.cache_write_1h_tokens, Some(TokenCount::new(20)));
     let details = json!([{"ttl": "5m", "inputTokens": 10}, {"ttl": "1h", "inputTokens": 20}]);
     let usage =
         json!({"inputTokens": 3, "outputTokens": 2, "cacheWriteInputTokens": 30, "cacheDetails": details});
     let bedrock = json!({"stopReason": "end_turn", "output": {"message": {"content": [{"text": "hi"}]}}, "usage": usage});
-    assert_eq!(decode_complete(Dialect::named("bedrock"), &bedrock).usage.cache_write_1h_tokens, Some(20));
+    assert_eq!(
+        decode_complete(Dialect::named("bedrock"), &bedrock).usage.cache_write_1h_tokens,
+        Some(TokenCount::new(20))
+    );
 }

@@ -3,6 +3,8 @@
 
 use serde_json::{Map, Value};
 
+use crate::chat::TokenCount;
+
 #[derive(Debug, Default)]
 pub(super) struct FieldReader(Map<String, Value>);
 
@@ -35,6 +37,10 @@ impl FieldReader {
 
     pub(super) fn take_u64(&mut self, name: &str) -> Option<u64> {
         self.take_with(name, Value::as_u64)
+    }
+
+    pub(super) fn take_token_count(&mut self, name: &str) -> Option<TokenCount> {
+        self.take_u64(name).map(TokenCount::new)
     }
 
     pub(super) fn take_bool(&mut self, name: &str) -> Option<bool> {

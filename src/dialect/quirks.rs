@@ -1,3 +1,5 @@
+use crate::chat::TokenCount;
+
 /// Deviations of a provider or model from its dialect, read from the provider's row. The default of every
 /// field is the dialect's own behavior.
 #[derive(Clone, Debug, Default, PartialEq, serde::Deserialize, serde::Serialize)]
@@ -43,7 +45,7 @@ pub struct Quirks {
     /// Prompts are cached only at explicit cache points (Claude and Nova on Bedrock).
     pub cache_points: bool,
     /// Output token limit to send if the dialect requires one and the request has none.
-    pub default_max_tokens: Option<u64>,
+    pub default_max_tokens: Option<TokenCount>,
 }
 
 impl Quirks {

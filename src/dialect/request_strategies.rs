@@ -7,7 +7,7 @@ use super::round_trip::text_strategy;
 use super::*;
 use crate::chat::{
     Attachment, AttachmentSource, FunctionTool, JsonSchema, Message, Part, PromptCacheTtl, ReasoningEffort,
-    Request, ResponseFormat, Role, Tool, ToolCall, ToolChoice, ToolResult,
+    Request, ResponseFormat, Role, TokenCount, Tool, ToolCall, ToolChoice, ToolResult,
 };
 
 fn schema_strategy() -> impl Strategy<Value = Value> {
@@ -132,7 +132,7 @@ pub(super) fn request_strategy() -> impl Strategy<Value = Request> {
                 messages,
                 temperature: temperature.map(|t| f64::from(t) / 10.0),
                 top_p: top_p.map(|p| f64::from(p) / 10.0),
-                max_output_tokens: Some(max_tokens),
+                max_output_tokens: Some(TokenCount::new(max_tokens)),
                 stop_sequences: stop,
                 seed: seed.map(i64::from),
                 parallel_tool_calls: parallel

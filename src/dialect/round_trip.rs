@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::request_strategies::{normalize_request, request_strategy};
 use super::*;
 use crate::chat::{
-    Assembler, Failure, FailureClass, FinishReason, Part, Response, StreamEvent, ToolCall, Usage,
+    Assembler, Failure, FailureClass, FinishReason, Part, Response, StreamEvent, TokenCount, ToolCall, Usage,
 };
 
 pub(super) fn text_strategy() -> impl Strategy<Value = String> {
@@ -41,10 +41,10 @@ fn response_strategy() -> impl Strategy<Value = Response> {
             };
             response.parts = ordered_parts(&response);
             response.usage = Usage {
-                input_tokens: Some(input + cached),
-                cached_input_tokens: Some(cached),
-                output_tokens: Some(output + reasoning_count),
-                reasoning_tokens: Some(reasoning_count),
+                input_tokens: Some(TokenCount::new(input + cached)),
+                cached_input_tokens: Some(TokenCount::new(cached)),
+                output_tokens: Some(TokenCount::new(output + reasoning_count)),
+                reasoning_tokens: Some(TokenCount::new(reasoning_count)),
                 ..Usage::default()
             };
             response
@@ -92,7 +92,8 @@ fn identity() -> ResponseIdentity {
 fn comparable_fields(dialect: Dialect, response: &Response) -> impl PartialEq + std::fmt::Debug + use<> {
     let usage = response.usage;
     // Ollama reports neither cached nor reasoning tokens, and Bedrock reports no reasoning tokens.
-    let zero_is_absent = |count: Option<u64>| count.filter(|c| *c > 0 && dialect.as_str() != "ollama");
+    let zero_is_absent =
+        |count: Option<TokenCount>| count.filter(|c| *c > TokenCount::ZERO && dialect.as_str() != "ollama");
     let reasoning = usage.reasoning_tokens.filter(|_| dialect.as_str() != "bedrock");
     (
         response.text.clone(),

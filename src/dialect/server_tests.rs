@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::*;
-use crate::chat::{FailureClass, FinishReason, Response, StreamEvent, Usage};
+use crate::chat::{FailureClass, FinishReason, Response, StreamEvent, TokenCount, Usage};
 
 const CREATED_AT: i64 = 1_700_000_123;
 
@@ -52,12 +52,16 @@ fn unknown_usage_and_timing_are_left_out() {
 
 #[test]
 fn partial_usage_has_no_zeros_and_no_total() {
-    let usage = Usage { output_tokens: Some(7), ..Usage::default() };
+    let usage = Usage { output_tokens: Some(TokenCount::new(7)), ..Usage::default() };
     for dialect in Dialect::all() {
         let body = encode_whole(dialect, usage);
         let reply = WireResponse { status: 200, headers: &WireHeaders::default(), body: body.as_bytes() };
         let read = dialect.client_codec().decode_response(reply, &Quirks::default()).unwrap();
-        assert_eq!((read.usage.input_tokens, read.usage.output_tokens), (None, Some(7)), "{dialect}");
+        assert_eq!(
+            (read.usage.input_tokens, read.usage.output_tokens),
+            (None, Some(TokenCount::new(7))),
+            "{dialect}"
+        );
         assert!(!body.contains("total") && !body.contains("Total"), "{dialect}: {body}");
     }
 }

@@ -4,7 +4,7 @@ use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Visitor};
 use serde_ignored::Path;
 use serde_json::Value;
 
-use crate::chat::{Failure, FailureClass, FailurePhase, Message, Role, StreamEvent};
+use crate::chat::{Failure, FailureClass, FailurePhase, Message, Role, StreamEvent, TokenCount};
 
 /// Parses JSON into a wire struct. Fields that the struct lacks are reported as unexpected, unless `known`
 /// (sorted) lists their path.
@@ -55,12 +55,12 @@ pub(super) fn encode_known_fields<'a>(
 }
 
 /// The counts that are known, as an object; `None` if all are unknown.
-pub(super) fn encode_known_counts(counts: &[(&'static str, Option<u64>)]) -> Option<Value> {
+pub(super) fn encode_known_counts(counts: &[(&'static str, Option<TokenCount>)]) -> Option<Value> {
     encode_known_fields(counts.iter().map(|(name, count)| (*name, count.map(Value::from))))
 }
 
 /// The sum of both counts; `None` if one is unknown.
-pub(super) fn sum_both(first: Option<u64>, second: Option<u64>) -> Option<u64> {
+pub(super) fn sum_both(first: Option<TokenCount>, second: Option<TokenCount>) -> Option<TokenCount> {
     first.zip(second).map(|(first, second)| first.saturating_add(second))
 }
 
@@ -87,6 +87,13 @@ fn render_path(path: &Path<'_>) -> String {
             render_path(parent)
         }
     }
+}
+
+/// Like [`deserialize_count`], for tokens.
+pub(super) fn deserialize_token_count<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<TokenCount>, D::Error> {
+    Ok(deserialize_count(deserializer)?.map(TokenCount::new))
 }
 
 /// A count that some servers send as a float, a string, or a negative number.

@@ -1,11 +1,11 @@
 //! Compact statistics of each result, kept in memory after the full result is in the ledger.
 
-use crate::chat::NanoDollars;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::{CaseResult, GraderUsage, RepairSet, Verdict};
 use crate::catalog::{Cost, CostSource};
+use crate::chat::{NanoDollars, TokenCount};
 use crate::provider::ModelRef;
 use crate::route::{BudgetExceeded, StopReason};
 
@@ -59,12 +59,12 @@ impl CaseStats {
         Some(Duration::from_micros(u64::from(ticks) * u64::from(LATENCY_TICK_MICROS)))
     }
 
-    pub(crate) fn input_tokens(&self) -> Option<u32> {
-        decode_optional(self.input_tokens)
+    pub(crate) fn input_tokens(&self) -> Option<TokenCount> {
+        decode_optional(self.input_tokens).map(|count| TokenCount::new(count.into()))
     }
 
-    pub(crate) fn output_tokens(&self) -> Option<u32> {
-        decode_optional(self.output_tokens)
+    pub(crate) fn output_tokens(&self) -> Option<TokenCount> {
+        decode_optional(self.output_tokens).map(|count| TokenCount::new(count.into()))
     }
 
     /// Zero for a cached answer.
@@ -184,8 +184,9 @@ impl ResultCollector {
     fn compact(&mut self, case: usize, result: &CaseResult) -> CaseStats {
         let cost = result.cached_cost.unwrap_or(result.cost);
         // A count beyond `u32` is implausible, so it is stored as unknown.
-        let count =
-            |tokens: Option<u64>| tokens.and_then(|tokens| u32::try_from(tokens).ok()).unwrap_or(u32::MAX);
+        let count = |tokens: Option<TokenCount>| {
+            tokens.and_then(|tokens| u32::try_from(tokens.get()).ok()).unwrap_or(u32::MAX)
+        };
         let ticks = |latency: Duration| {
             u32::try_from(latency.as_micros() / u128::from(LATENCY_TICK_MICROS)).unwrap_or(u32::MAX - 1)
         };

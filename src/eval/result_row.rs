@@ -102,7 +102,7 @@ pub(super) fn decode_result(case: &CaseMetadata, row: &ResultRow) -> Option<Case
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chat::{FinishReason, NanoDollars, Usage};
+    use crate::chat::{FinishReason, NanoDollars, TokenCount, Usage};
     use crate::eval::case::case;
     use crate::eval::{AssertionKind, AssertionResult, Repair};
 
@@ -129,7 +129,11 @@ mod tests {
             cost,
             grader_usage: GraderUsage { calls: 3, cost: Cost::UNKNOWN, votes: 3, agreed: 2 },
             latency: Some(Duration::from_micros(1_234_500)),
-            usage: Usage { input_tokens: Some(3), output_tokens: Some(0), ..Usage::default() },
+            usage: Usage {
+                input_tokens: Some(TokenCount::new(3)),
+                output_tokens: Some(TokenCount::ZERO),
+                ..Usage::default()
+            },
             ..CaseResult::unscored(&case("c").metadata, Duration::from_millis(3))
         };
         let cached = CaseResult { cost: Cost::ZERO, cached_cost: Some(cost), latency: None, ..full.clone() };

@@ -10,7 +10,7 @@ use super::statistics::{
 };
 use super::{AggregateOutcome, CaseStats, GraderUsage, RepairSet, Verdict, aggregate_repeats};
 use crate::catalog::Cost;
-use crate::chat::Usage;
+use crate::chat::{TokenCount, Usage};
 
 #[derive(Clone, Debug)]
 pub(crate) struct SubjectSummary {
@@ -99,9 +99,9 @@ impl SubjectSummary {
         latencies.sort_by(f64::total_cmp);
         let at = |percent| percentile(&latencies, percent);
         // A sum with an unknown part is unknown.
-        let total = |count: fn(&CaseStats) -> Option<u32>| {
+        let total = |count: fn(&CaseStats) -> Option<TokenCount>| {
             let answered = results.iter().filter(|r| r.has_answer && !r.is_cached);
-            answered.map(|r| count(r).map(u64::from)).sum::<Option<u64>>().filter(|_| scored > 0)
+            answered.map(count).sum::<Option<TokenCount>>().filter(|_| scored > 0)
         };
         Self {
             subject: subject.to_owned(),

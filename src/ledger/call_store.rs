@@ -138,7 +138,7 @@ impl LedgerTables<'_> {
         request.leases(*grant, now).iter().try_for_each(|lease| self.acquire_lease(lease))?;
         if grant.rate {
             let second = now / 1000;
-            let tokens = i64::try_from(request.expected_tokens).unwrap_or(i64::MAX / 2);
+            let tokens = i64::try_from(request.expected_tokens.get()).unwrap_or(i64::MAX / 2);
             let amount = RateBucket { second, requests: 1, tokens };
             self.add_to_rate_bucket(&request.keys.provider_scope, amount)?;
             self.retain_rate_buckets(seconds_since(second - logic::WINDOW_SECS, now))?;

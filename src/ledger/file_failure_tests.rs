@@ -7,7 +7,7 @@ use rusqlite::Connection;
 
 use super::tables::{LedgerTables, TableSource};
 use super::*;
-use crate::chat::NanoDollars;
+use crate::chat::{NanoDollars, TokenCount};
 use crate::route::store::{HealthKey, HealthRow, Lease, PassRateRow, RateBucket, RouteStatsRow, Spend};
 
 const DAY: &str = "2026-01-01";
@@ -220,7 +220,7 @@ async fn unreadable_rows_are_reset() {
         .write(move |rows| {
             add_spend(rows)?;
             rows.update_health(&owned_key, |row| (row.trips, row.events) = (3, 5.0))?;
-            rows.update_route_stats("r", |row| row.record_call(10, 0.5))?;
+            rows.update_route_stats("r", |row| row.record_call(TokenCount::new(10), 0.5))?;
             rows.extend_cooldown("k", "", 7, "auth", 9)?;
             rows.add_to_rate_bucket("p", RateBucket { second: 1, requests: 1, tokens: 1 })?;
             rows.put_adaptive_concurrency("p", Some((2.0, 1)))?;
@@ -230,7 +230,7 @@ async fn unreadable_rows_are_reset() {
                 until: 5,
                 since: 0,
                 nano_dollars: NanoDollars::ZERO,
-                tokens: 0,
+                tokens: TokenCount::ZERO,
             })
         })
         .await;
@@ -250,7 +250,10 @@ async fn unreadable_rows_are_reset() {
     assert_eq!(ledger.read(|rows| rows.rate_buckets("p", 0..9)), []);
     assert_eq!(ledger.read(|rows| rows.adaptive_concurrency("p")), None);
     let leases = ledger.read(|rows| rows.lease_totals("p", 0..9));
-    assert_eq!((leases.count, leases.nano_dollars, leases.tokens), (1, NanoDollars::ZERO, i64::MAX as u64));
+    assert_eq!(
+        (leases.count, leases.nano_dollars, leases.tokens),
+        (1, NanoDollars::ZERO, TokenCount::new(i64::MAX as u64))
+    );
     assert_eq!((total_spend(&ledger), ledger.write(add_spend).await), (0, 1));
     let owned_key = key.clone();
     assert_eq!(ledger.write(move |rows| rows.update_health(&owned_key, |row| row.trips)).await, 0);
@@ -296,7 +299,9 @@ async fn write_ahead_log_size_stays_bounded() {
     for n in 0..120 {
         let ledger = Ledger::open(&path);
         let name = format!("route {n}");
-        ledger.write(move |rows| rows.update_route_stats(&name, |row| row.record_call(1, 0.0))).await;
+        ledger
+            .write(move |rows| rows.update_route_stats(&name, |row| row.record_call(TokenCount::new(1), 0.0)))
+            .await;
         drop(ledger);
         longest = longest.max(log());
     }

@@ -6,7 +6,7 @@ use rusqlite::{named_params, params};
 
 use super::sanitize::{clamp_time, skip_unreadable};
 use super::{LedgerTables, SqlResult, process_identity};
-use crate::chat::NanoDollars;
+use crate::chat::{NanoDollars, TokenCount};
 use crate::route::store::{Lease, LeaseTotals, RateBucket, Spend};
 
 impl LedgerTables<'_> {
@@ -35,7 +35,7 @@ impl LedgerTables<'_> {
                     count: unsigned(row.get(0)?),
                     earliest_expiry: row.get(1)?,
                     nano_dollars: NanoDollars::new(unsigned(row.get(2)?)),
-                    tokens: unsigned(row.get(3)?),
+                    tokens: TokenCount::new(unsigned(row.get(3)?)),
                 })
             });
         Ok(skip_unreadable(row)?.unwrap_or_default())
@@ -56,7 +56,7 @@ impl LedgerTables<'_> {
                 ":since": since,
                 ":until": until,
                 ":nano_dollars": signed(nano_dollars.get()),
-                ":tokens": signed(*tokens),
+                ":tokens": signed(tokens.get()),
                 ":owner": process_identity::own_identity(),
             })?;
         Ok(())
@@ -101,7 +101,7 @@ impl LedgerTables<'_> {
                 since: clamp_time(row.get(2)?),
                 until: clamp_time(row.get(3)?),
                 nano_dollars: NanoDollars::new(unsigned(row.get(4)?)),
-                tokens: unsigned(row.get(5)?),
+                tokens: TokenCount::new(unsigned(row.get(5)?)),
             })
         })?;
         rows.filter_map(|row| skip_unreadable(row).transpose()).collect()

@@ -1,7 +1,7 @@
 //! What evals read and write.
 
 use super::{Ledger, LedgerTables, SqlResult};
-use crate::chat::NanoDollars;
+use crate::chat::{NanoDollars, TokenCount};
 use crate::eval::store::{CachedAnswerRow, ResultRow, ResultSummaryRow, RunClaim, RunRow, RunStore};
 use crate::route::store::{Lease, StoreError, StoreFuture};
 
@@ -110,7 +110,7 @@ fn claim_lease(claim: &RunClaim) -> Lease {
         since: claim.now,
         until: claim.now + claim.lease_ms,
         nano_dollars: NanoDollars::ZERO,
-        tokens: 0,
+        tokens: TokenCount::ZERO,
     }
 }
 

@@ -7,8 +7,8 @@ use std::borrow::Cow;
 use super::Target;
 use crate::catalog::Capability;
 use crate::chat::{
-    FunctionTool, JsonSchema, Part, ReasoningEffort, Request, RequestParameter, ResponseFormat, Tool,
-    ToolChoice,
+    FunctionTool, JsonSchema, Part, ReasoningEffort, Request, RequestParameter, ResponseFormat, TokenCount,
+    Tool, ToolChoice,
 };
 use crate::dialect::{EffortControl, PromptCaching, ResponseFormatControl, UnsupportedInput};
 
@@ -73,7 +73,7 @@ pub struct AdaptedRequest<'a> {
 const MIN_TOP_P_WITH_REASONING: f64 = 0.95;
 
 /// A reasoning budget is at least 1,024 tokens and must be below the output limit.
-const MIN_MAX_TOKENS_WITH_BUDGET: u64 = 1025;
+const MIN_MAX_TOKENS_WITH_BUDGET: TokenCount = TokenCount::new(1025);
 
 impl Target {
     /// The changes that this model needs, without making them.

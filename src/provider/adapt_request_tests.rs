@@ -9,7 +9,7 @@ use super::{ModelRef, Target, built_in_providers};
 use crate::catalog::Catalog;
 use crate::chat::{
     Attachment, AttachmentSource, JsonSchema, Message, Part, PromptCacheTtl, ReasoningEffort, Request,
-    RequestParameter, ResponseFormat, Role, Tool, ToolCall, ToolChoice,
+    RequestParameter, ResponseFormat, Role, TokenCount, Tool, ToolCall, ToolChoice,
 };
 use crate::dialect::UnsupportedInput;
 
@@ -98,7 +98,8 @@ fn parameters_conflicting_with_reasoning_are_dropped() {
     // A model with effort levels alone has no visible reasoning, so nothing conflicts.
     assert_eq!(adjustments_for("anthropic/claude-opus-4-5", clash), []);
     let small = |request: &mut Request| {
-        (request.reasoning_effort, request.max_output_tokens) = (Some(ReasoningEffort::High), Some(800));
+        (request.reasoning_effort, request.max_output_tokens) =
+            (Some(ReasoningEffort::High), Some(TokenCount::new(800)));
     };
     let dropped_effort = [RequestAdjustment::Dropped(RequestParameter::ReasoningEffort)];
     assert_eq!(adjustments_for("anthropic/claude-sonnet-4-5", small), dropped_effort);

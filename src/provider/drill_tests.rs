@@ -13,7 +13,8 @@ use tokio::time::Instant;
 use super::*;
 use crate::catalog::Catalog;
 use crate::chat::{
-    Failure, FailureClass as Class, FailurePhase, FinishReason, Request, Response, StreamEvent, Usage,
+    Failure, FailureClass as Class, FailurePhase, FinishReason, Request, Response, StreamEvent, TokenCount,
+    Usage,
 };
 use crate::dialect::{Dialect, ResponseIdentity, WireHeaders};
 
@@ -36,7 +37,11 @@ impl Transport for CountingHost {
                 created_at: jiff::Timestamp::UNIX_EPOCH,
             },
         );
-        let usage = Usage { input_tokens: Some(3), output_tokens: Some(4), ..Usage::default() };
+        let usage = Usage {
+            input_tokens: Some(TokenCount::new(3)),
+            output_tokens: Some(TokenCount::new(4)),
+            ..Usage::default()
+        };
         let body = if self.stream {
             let mut encoder = server.stream_encoder(&identity);
             let mut bytes = encoder.encode_start(&usage);

@@ -12,7 +12,9 @@ use super::outgoing_request::address_request;
 use super::redact_secrets::redact_failure;
 use super::transport::{IncomingResponse, Transport};
 use super::{Hosting, Target};
-use crate::chat::{EmbeddingRequest, EmbeddingResponse, Failure, FailureClass, FailurePhase, pluralize};
+use crate::chat::{
+    EmbeddingRequest, EmbeddingResponse, Failure, FailureClass, FailurePhase, TokenCount, pluralize,
+};
 use crate::dialect::{EmbeddingCodec, WireResponse, parse_response_headers};
 
 impl Target {
@@ -43,7 +45,7 @@ pub(crate) async fn embed_texts(
     };
     // Embeddings have no output tokens.
     let mut all = EmbeddingResponse::default();
-    all.usage.output_tokens = Some(0);
+    all.usage.output_tokens = Some(TokenCount::ZERO);
     for texts in request.texts.chunks(codec.max_batch_size(&target.model_ref.model)) {
         let batch = EmbeddingRequest { texts: texts.to_vec(), ..request.clone() };
         let response = timeout(limit, embed_batch(transport, target, codec, &batch, limit))

@@ -8,6 +8,7 @@ use serde::de::Error as _;
 use super::KeySource;
 use super::glob::glob_matches;
 use super::signer::SharedSigner;
+use crate::chat::TokenCount;
 use crate::dialect::{Dialect, Quirks};
 
 /// A company or server with a base URL and credentials.
@@ -82,7 +83,7 @@ pub struct ProviderLimits {
     pub concurrency: Option<u32>,
     pub requests_per_minute: Option<u32>,
     /// Input and output tokens, as estimated before each call.
-    pub tokens_per_minute: Option<u64>,
+    pub tokens_per_minute: Option<TokenCount>,
 }
 
 /// A variable for the base URL, as the vendor's SDK reads it.

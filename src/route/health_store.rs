@@ -15,7 +15,7 @@ use super::store::{
     CallChange, CallStore, CandidateKeys, CandidateRows, HealthFeedback, PassRateRow, Snapshot, SnapshotKeys,
     StoreError,
 };
-use crate::chat::{NanoDollars, Usage};
+use crate::chat::{NanoDollars, TokenCount, Usage};
 use crate::provider::{ModelRef, Target};
 
 /// The shared data about calls, with the clock.
@@ -98,8 +98,8 @@ impl HealthStore {
     pub(super) fn record_route_stats(&self, route: &str, usage: &Usage) {
         let (Some(input), Some(output_tokens)) = (usage.input_tokens, usage.output_tokens) else { return };
         // Providers that do not report cached tokens do not discount them either.
-        let cached = usage.cached_input_tokens.unwrap_or(0) as f64;
-        let cached_share = (cached / input.max(1) as f64).min(1.0);
+        let cached = usage.cached_input_tokens.map_or(0, TokenCount::get) as f64;
+        let cached_share = (cached / input.get().max(1) as f64).min(1.0);
         self.store.enqueue(CallChange::AddRouteCall { route: route.to_owned(), output_tokens, cached_share });
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::route_fixture::*;
 use super::*;
 use crate::catalog::Catalog;
-use crate::chat::FailureClass;
+use crate::chat::{FailureClass, TokenCount};
 use crate::provider::scripted_transport::{ScriptedEnding, ScriptedReply};
 use crate::provider::{ModelRef, Provider, Target, built_in_providers};
 
@@ -94,7 +94,11 @@ async fn empty_response_keeps_reported_usage() {
         fixture.options.stream = stream;
         let record = fixture.call(&route(&["a"], RoutePolicy::default())).await;
         assert_eq!(failure_classes(&record)[0], FailureClass::Empty);
-        assert_eq!(record.attempts[0].usage.and_then(|u| u.output_tokens), Some(5000), "streamed: {stream}");
+        assert_eq!(
+            record.attempts[0].usage.and_then(|u| u.output_tokens),
+            Some(TokenCount::new(5000)),
+            "streamed: {stream}"
+        );
     }
 }
 

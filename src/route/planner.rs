@@ -17,7 +17,7 @@ use super::skip_reason::{MissingPassRate, SkipReason, UnmetCondition};
 use super::store::{CandidateRows, HealthRow, PassRateRow, Snapshot};
 use super::strategy::{Ranking, RankingContext, RankingEntry};
 use crate::catalog::{estimate_input_tokens, max_input_tokens};
-use crate::chat::Request;
+use crate::chat::{Request, TokenCount};
 use crate::provider::{ModelRef, Target};
 
 /// Far above the average bytes per token in any language, so a text that exceeds a context window by this
@@ -227,7 +227,7 @@ fn check_callable<'a>(
     // Most prompts fit even at one token per byte. Between the two bounds only the provider can tell, and a
     // context overflow costs nothing and fails over.
     if let Some(window) = window.filter(|window| max_input_tokens(request) > *window) {
-        let least = request.prompt_text_len() as u64 / MAX_BYTES_PER_TOKEN;
+        let least = TokenCount::new(request.prompt_text_len() as u64 / MAX_BYTES_PER_TOKEN);
         if least > window {
             return Err(SkipReason::WindowTooSmall { least, window });
         }

@@ -3,7 +3,7 @@
 use super::route_fixture::{route, route_with_windows, strategy, strategy_with_numbers};
 use super::*;
 use crate::catalog::{Capability, ModelFacts, Pricing, TokenPrices};
-use crate::chat::{Message, NanoDollars, Part, Request, Role, Tool, Usage};
+use crate::chat::{Message, NanoDollars, Part, Request, Role, TokenCount, Tool, Usage};
 use crate::route::route_fixture::RouteFixture;
 use crate::route::store::{CallChange, DecayedMean, HealthRow, PassRateRow};
 use std::time::Duration;
@@ -61,10 +61,10 @@ async fn condition_cases() {
     let short = Request::from_prompt("hi");
     let long = Request::from_prompt("x".repeat(4000));
     let any = CandidateConditions::default;
-    check(CandidateConditions { max_input_tokens: Some(999), ..any() }, &long, None, false);
-    check(CandidateConditions { max_input_tokens: Some(1000), ..any() }, &long, None, true);
-    check(CandidateConditions { min_input_tokens: Some(2), ..any() }, &short, None, false);
-    check(CandidateConditions { min_input_tokens: Some(1), ..any() }, &short, None, true);
+    check(CandidateConditions { max_input_tokens: Some(TokenCount::new(999)), ..any() }, &long, None, false);
+    check(CandidateConditions { max_input_tokens: Some(TokenCount::new(1000)), ..any() }, &long, None, true);
+    check(CandidateConditions { min_input_tokens: Some(TokenCount::new(2)), ..any() }, &short, None, false);
+    check(CandidateConditions { min_input_tokens: Some(TokenCount::new(1)), ..any() }, &short, None, true);
     let labeled = CandidateConditions { label: Some("simple".into()), ..any() };
     check(labeled.clone(), &short, None, false);
     check(labeled.clone(), &short, Some("hard"), false);
@@ -126,7 +126,11 @@ async fn cost_strategy_cases() {
     route.policy.requirements.max_cost = Some(NanoDollars::new(1_000_000));
     assert_eq!(planned_labels(&fixture, &route, &request, None), ["a:max_cost", "b", "c:price_unknown"]);
     // The route's measured answers are short.
-    let usage = Usage { input_tokens: Some(1), output_tokens: Some(10), ..Usage::default() };
+    let usage = Usage {
+        input_tokens: Some(TokenCount::new(1)),
+        output_tokens: Some(TokenCount::new(10)),
+        ..Usage::default()
+    };
     fixture.router.health().record_route_stats("test", &usage);
     assert_eq!(planned_labels(&fixture, &route, &request, None), ["a", "b", "c:price_unknown"]);
 }

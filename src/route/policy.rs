@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use super::strategy::RouteStrategy;
 use crate::catalog::Capability;
-use crate::chat::NanoDollars;
+use crate::chat::{NanoDollars, TokenCount};
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct RoutePolicy {
@@ -73,9 +73,9 @@ pub enum OnMissingPassRate {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct CandidateConditions {
     /// Compared with the estimated input tokens.
-    pub max_input_tokens: Option<u64>,
+    pub max_input_tokens: Option<TokenCount>,
     /// Compared with the estimated input tokens.
-    pub min_input_tokens: Option<u64>,
+    pub min_input_tokens: Option<TokenCount>,
     pub label: Option<String>,
     /// Whether the request offers tools.
     pub tools: Option<bool>,

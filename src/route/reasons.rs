@@ -1,6 +1,6 @@
 //! Why a call cannot start now: limits, budgets, and unavailable models.
 
-use crate::chat::NanoDollars;
+use crate::chat::{NanoDollars, TokenCount};
 use crate::provider::ModelRef;
 
 /// The limit that keeps a call from starting.
@@ -13,7 +13,7 @@ pub enum CapacityLimit {
     /// The maximum of calls in flight while the model recovers after its breaker closed.
     RecoveryConcurrency(u64),
     RequestsPerMinute(u64),
-    TokensPerMinute(u64),
+    TokensPerMinute(TokenCount),
     /// The budget is not spent, but calls in flight have reserved the rest.
     BudgetReserved,
     /// Other calls of this process are already queued.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::catalog::{Catalog, ModelFacts};
-use crate::chat::{FailureClass, Request, StreamEvent};
+use crate::chat::{FailureClass, Request, StreamEvent, TokenCount};
 use crate::ledger::Ledger;
 use crate::provider::scripted_transport::{ScriptedEnding, ScriptedReply, ScriptedTransport};
 use crate::provider::{AuthScheme, ModelRef, Provider, Target, built_in_providers};
@@ -51,7 +51,7 @@ pub(super) fn route_with_windows(hosts: &[(&'static str, Option<u64>)], policy: 
     let facts = hosts.iter().map(|(host, window)| ModelFacts {
         provider: (*host).into(),
         model: "m".into(),
-        context_tokens: *window,
+        context_tokens: window.map(TokenCount::new),
         ..ModelFacts::default()
     });
     let catalog = Catalog::from_overrides(facts.collect());

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::reasons::{BudgetExceeded, Unavailable};
 use crate::catalog::Capability;
-use crate::chat::NanoDollars;
+use crate::chat::{NanoDollars, TokenCount};
 use crate::dialect::UnsupportedInput;
 use crate::provider::TargetError;
 
@@ -16,8 +16,8 @@ pub enum SkipReason {
     /// The prompt exceeds the context window with any tokenizer.
     WindowTooSmall {
         /// Lower bound of the request's tokens.
-        least: u64,
-        window: u64,
+        least: TokenCount,
+        window: TokenCount,
     },
     /// The model cannot accept a part of the request.
     UnsupportedInput(UnsupportedInput),
@@ -65,14 +65,14 @@ pub enum SkipReason {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum UnmetCondition {
     MaxInputTokens {
-        max: u64,
+        max: TokenCount,
         /// Estimate for the request.
-        actual: u64,
+        actual: TokenCount,
     },
     MinInputTokens {
-        min: u64,
+        min: TokenCount,
         /// Estimate for the request.
-        actual: u64,
+        actual: TokenCount,
     },
     Label(String),
     /// Whether the request must offer tools.

@@ -1,14 +1,14 @@
 //! Simulated embeddings: texts that share words get similar vectors.
 
 use super::seeded_rng::seeded_rng;
-use crate::chat::{EmbeddingResponse, Usage};
+use crate::chat::{EmbeddingResponse, TokenCount, Usage};
 
 const DEFAULT_DIMENSIONS: usize = 64;
 
 /// One vector per text: the normalized sum of one seeded direction per word.
 pub(super) fn simulate_embeddings(texts: &[String], seed: u64) -> EmbeddingResponse {
     let bytes: usize = texts.iter().map(String::len).sum();
-    let usage = Usage { input_tokens: Some((bytes as u64).div_ceil(4)), ..Usage::default() };
+    let usage = Usage { input_tokens: Some(TokenCount::new((bytes as u64).div_ceil(4))), ..Usage::default() };
     EmbeddingResponse { embeddings: texts.iter().map(|text| simulate_embedding(text, seed)).collect(), usage }
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::chat::{FailureClass, Usage};
+use crate::chat::{FailureClass, TokenCount, Usage};
 use crate::dialect::{RateLimit, ResponseIdentity, ResponseMetadata, ResponseTiming};
 
 /// The start of 2026. Fixed, so that equal requests get equal responses.
@@ -57,5 +57,5 @@ pub(super) fn failure_metadata(class: FailureClass) -> ResponseMetadata {
 
 /// The counts at the start of a stream, where Anthropic counts one output token.
 pub(super) fn opening_usage(usage: &Usage) -> Usage {
-    Usage { output_tokens: Some(1), ..*usage }
+    Usage { output_tokens: Some(TokenCount::new(1)), ..*usage }
 }

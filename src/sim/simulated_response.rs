@@ -8,7 +8,7 @@ use super::model_behavior::ModelBehavior;
 use super::seeded_rng::seeded_rng;
 use super::tool_caller::{forced_tool_call, next_tool_response, replace_arguments, structured_reply};
 use super::{SimulatedFault, SimulatorConfig, SimulatorStep};
-use crate::chat::{FailureClass, FinishReason, Part, Request, Response, Usage};
+use crate::chat::{FailureClass, FinishReason, Part, Request, Response, TokenCount, Usage};
 
 #[derive(Clone, Debug)]
 pub(super) struct SimulatedResponse {
@@ -84,10 +84,12 @@ pub(super) fn simulate_response(
     }
     response.usage = Usage {
         input_tokens: Some(estimate_tokens(input_text_len(request))),
-        cached_input_tokens: Some(0),
-        cache_write_tokens: Some(0),
+        cached_input_tokens: Some(TokenCount::ZERO),
+        cache_write_tokens: Some(TokenCount::ZERO),
         output_tokens: Some(estimate_tokens(response.parts.iter().map(Part::prompt_text_len).sum())),
-        reasoning_tokens: Some(response.reasoning.as_ref().map_or(0, |text| estimate_tokens(text.len()))),
+        reasoning_tokens: Some(
+            response.reasoning.as_ref().map_or(TokenCount::ZERO, |text| estimate_tokens(text.len())),
+        ),
         ..Usage::default()
     };
     let outcome = match behavior {
@@ -122,8 +124,8 @@ fn default_reply(model: &str, prompt: &str) -> String {
     )
 }
 
-fn estimate_tokens(bytes: usize) -> u64 {
-    (bytes as u64).div_ceil(4)
+fn estimate_tokens(bytes: usize) -> TokenCount {
+    TokenCount::new((bytes as u64).div_ceil(4))
 }
 
 /// Bytes of input text. Reasoning of earlier messages is not counted, because providers that sign reasoning
@@ -137,8 +139,9 @@ fn input_text_len(request: &Request) -> usize {
 }
 
 /// How many bytes of `text` fit the token limit.
-fn truncated_len(text: &str, limit: Option<u64>) -> usize {
-    let bytes = limit.map_or(usize::MAX, |l| usize::try_from(l.saturating_mul(4)).unwrap_or(usize::MAX));
+fn truncated_len(text: &str, limit: Option<TokenCount>) -> usize {
+    let bytes =
+        limit.map_or(usize::MAX, |l| usize::try_from(l.saturating_mul(4).get()).unwrap_or(usize::MAX));
     (0..=bytes.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0)
 }
 

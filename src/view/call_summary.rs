@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use super::format::{format_cost, format_duration, pluralize};
-use crate::chat::FinishReason;
+use crate::chat::{FinishReason, TokenCount};
 use crate::route::{CallAnswer, CallRecord};
 
 /// `anthropic/claude-haiku-5-5 · 412 in, 96 out · $0.0009 · first token 0.31 s · 1.24 s · 1 failover`.
 pub(crate) fn call_summary_line(record: &CallRecord, answer: &CallAnswer) -> String {
     let usage = answer.response.usage;
-    let tokens = |count: Option<u64>| count.map_or_else(|| "?".to_owned(), |count| count.to_string());
+    let tokens = |count: Option<TokenCount>| count.map_or_else(|| "?".to_owned(), |count| count.to_string());
     let mut parts = vec![answer.model_ref.to_string()];
     if let Some(served) =
         answer.response.served_model.as_ref().filter(|served| **served != answer.model_ref.model)

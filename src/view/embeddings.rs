@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::format::{format_cost, format_duration, pluralize, round_milliseconds};
 use crate::catalog::Cost;
-use crate::chat::EmbeddingResponse;
+use crate::chat::{EmbeddingResponse, TokenCount};
 use crate::provider::Target;
 
 /// One embedding per line.
@@ -43,7 +43,7 @@ struct EmbeddingsObject<'a> {
     provider: &'a str,
     model: &'a str,
     vectors: &'a [Vec<f32>],
-    input_tokens: Option<u64>,
+    input_tokens: Option<TokenCount>,
     cost_usd: Option<f64>,
     cost_source: &'static str,
     latency_ms: u64,

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::catalog_changes::format_price;
 use super::table::{BORDERLESS_WIDTH, new_table};
 use crate::catalog::{Capability, Catalog, Lifecycle, ModelFacts, ModelMode, ReasoningControl, TokenPrices};
-use crate::chat::NanoDollars;
+use crate::chat::{NanoDollars, TokenCount};
 
 #[derive(Clone, Debug)]
 pub(crate) struct ModelRow {
@@ -33,7 +33,7 @@ pub(crate) fn models_table(rows: &[ModelRow], today: Date, width: usize) -> Stri
     let mut table = new_table(width, &header, numbers);
     for row in rows {
         let facts = &row.facts;
-        let count = |tokens: Option<u64>| tokens.map_or_else(|| "?".to_owned(), format_thousands);
+        let count = |tokens: Option<TokenCount>| tokens.map_or_else(|| "?".to_owned(), format_thousands);
         let key = match (row.is_simulated, row.is_ready) {
             (true, _) => "simulated",
             (false, true) => "ready",
@@ -83,7 +83,7 @@ pub(crate) fn models_json(rows: &[ModelRow], catalog: &Catalog, today: Date) -> 
 
 fn model_json(row: &ModelRow, today: Date) -> Value {
     let facts = &row.facts;
-    let tier = |(above, price): &(u64, TokenPrices)| {
+    let tier = |(above, price): &(TokenCount, TokenPrices)| {
         let mut tier = price_json(price);
         tier["above_input_tokens"] = json!(above);
         tier
@@ -115,7 +115,7 @@ fn price_json(price: &TokenPrices) -> Value {
 }
 
 /// `1,048,576`.
-fn format_thousands(number: u64) -> String {
+fn format_thousands(number: TokenCount) -> String {
     let digits = number.to_string();
     let mut out = String::with_capacity(digits.len() + digits.len() / 3);
     for (n, digit) in digits.chars().enumerate() {

@@ -182,7 +182,7 @@ pub(crate) fn describe_adjustment(adjustment: RequestAdjustment) -> String {
 
 #[cfg(test)]
 mod tests {
-    use crate::chat::NanoDollars;
+    use crate::chat::{NanoDollars, TokenCount};
     use std::time::Duration;
 
     use super::*;
@@ -194,10 +194,16 @@ mod tests {
         assert_eq!(describe(CapacityLimit::Concurrency(1)), "at its concurrency limit (1 call)");
         assert_eq!(describe(CapacityLimit::RequestsPerMinute(1)), "at its limit of 1 request per minute");
         assert_eq!(describe(CapacityLimit::RequestsPerMinute(2)), "at its limit of 2 requests per minute");
-        assert_eq!(describe(CapacityLimit::TokensPerMinute(1)), "at its limit of 1 token per minute");
+        assert_eq!(
+            describe(CapacityLimit::TokensPerMinute(TokenCount::new(1))),
+            "at its limit of 1 token per minute"
+        );
         let condition = |condition| describe_skip(&SkipReason::ConditionNotMet(condition));
         assert_eq!(
-            condition(UnmetCondition::MaxInputTokens { max: 10, actual: 12 }),
+            condition(UnmetCondition::MaxInputTokens {
+                max: TokenCount::new(10),
+                actual: TokenCount::new(12)
+            }),
             "only for requests with at most 10 input tokens (this one has ~12)"
         );
         assert_eq!(condition(UnmetCondition::Label("x".into())), "only for requests labeled `x`");

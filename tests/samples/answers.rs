@@ -1,7 +1,7 @@
 //! Compares decoded answers, complete and streamed, with the results of the independent parsers.
 
 use serde_json::Value;
-use slalom::chat::{Assembler, Failure, FinishReason, Response, StreamEvent};
+use slalom::chat::{Assembler, Failure, FinishReason, Response, StreamEvent, TokenCount};
 use slalom::dialect::{DecodeProgress, WireResponse};
 
 use super::expected::{Call, Expected, expected_of_body, expected_of_stream};
@@ -89,7 +89,8 @@ fn answer_mismatch(expected: &Expected, read: &Result<Response, Failure>) -> Opt
         usage.cached_input_tokens,
         usage.cache_write_tokens,
         usage.reasoning_tokens,
-    ];
+    ]
+    .map(|count| count.map(TokenCount::get));
     let finish: Option<FinishReason> = Some(response.finish_reason);
     let reasoning = response.reasoning.clone().unwrap_or_default();
     field_mismatch("text", &response.text, &answer.text)

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 use slalom::chat::{
     Attachment, AttachmentSource, FunctionTool, JsonSchema, Message, Part, PromptCacheTtl, ReasoningEffort,
-    Request, ResponseFormat, Role, Tool, ToolCall, ToolChoice, ToolResult,
+    Request, ResponseFormat, Role, TokenCount, Tool, ToolCall, ToolChoice, ToolResult,
 };
 use slalom::dialect::{Dialect, Quirks};
 
@@ -163,7 +163,7 @@ pub(super) fn requests(
             messages: turns.chain([last]).map(supported_parts).collect(),
             temperature: temperature.map(|t| f64::from(t) / 10.0),
             top_p: top_p.map(|p| f64::from(p) / 10.0),
-            max_output_tokens: max_tokens,
+            max_output_tokens: max_tokens.map(TokenCount::new),
             stop_sequences: stop,
             seed: seed.map(i64::from),
             parallel_tool_calls: parallel_tool_calls.filter(|_| !tools.is_empty()),

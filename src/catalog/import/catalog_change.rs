@@ -1,9 +1,9 @@
 //! What an update of the catalog changes.
 
-use crate::chat::NanoDollars;
 use std::collections::HashSet;
 
 use super::super::{Catalog, ModelFacts};
+use crate::chat::NanoDollars;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum CatalogChange {

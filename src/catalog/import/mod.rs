@@ -8,7 +8,6 @@ mod catalog_csv;
 mod models_dev;
 mod openrouter;
 
-use crate::chat::NanoDollars;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
@@ -16,6 +15,7 @@ pub(crate) use catalog_change::{CatalogChange, diff_catalog};
 
 use super::decimal::parse_scaled_decimal;
 use super::{Catalog, ModelFacts, TokenPrices};
+use crate::chat::NanoDollars;
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct ImportedCatalog {

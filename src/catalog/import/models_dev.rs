@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 
 use super::super::{Capabilities, Capability, ModelFacts, Pricing, TokenPrices};
 use super::{ImportError, parse_json, parse_price, zero_prices_to_unknown};
-use crate::chat::RequestParameter;
+use crate::chat::{RequestParameter, TokenCount};
 
 /// Providers with another name in models.dev.
 const PROVIDER_NAMES: [(&str, &str); 9] = [
@@ -45,8 +45,8 @@ struct ModelsDevModalities {
 
 #[derive(Deserialize)]
 struct ModelsDevLimits {
-    context: Option<u64>,
-    output: Option<u64>,
+    context: Option<TokenCount>,
+    output: Option<TokenCount>,
 }
 
 #[derive(Deserialize)]
@@ -86,7 +86,10 @@ fn to_model_facts(
     if let Some(cost) = &model.cost {
         pricing.base = to_token_prices(cost, path)?;
         if let Some(long) = &cost.context_over_200k {
-            pricing.tiers.push((200_000, to_token_prices(long, &format!("{path}.context_over_200k"))?));
+            pricing.tiers.push((
+                TokenCount::new(200_000),
+                to_token_prices(long, &format!("{path}.context_over_200k"))?,
+            ));
         }
     }
     let mut capabilities = Capabilities::default();
@@ -110,8 +113,9 @@ fn to_model_facts(
         Some(false) => vec![RequestParameter::Temperature, RequestParameter::TopP],
         Some(true) | None => Vec::new(),
     };
-    let limit =
-        |read: fn(&ModelsDevLimits) -> Option<u64>| model.limit.as_ref().and_then(read).filter(|n| *n > 0);
+    let limit = |read: fn(&ModelsDevLimits) -> Option<TokenCount>| {
+        model.limit.as_ref().and_then(read).filter(|n| *n > TokenCount::ZERO)
+    };
     Ok(ModelFacts {
         provider: provider.to_owned(),
         model: id,

@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 
 use super::super::{Capabilities, Capability, ModelFacts, Pricing, TokenPrices};
 use super::{ImportError, parse_json, parse_price, zero_prices_to_unknown};
-use crate::chat::RequestParameter;
+use crate::chat::{RequestParameter, TokenCount};
 
 #[derive(Deserialize)]
 struct OpenRouterList {
@@ -15,7 +15,7 @@ struct OpenRouterList {
 #[derive(Deserialize)]
 struct OpenRouterModel {
     id: String,
-    context_length: Option<u64>,
+    context_length: Option<TokenCount>,
     architecture: Option<OpenRouterArchitecture>,
     pricing: OpenRouterPrices,
     top_provider: Option<OpenRouterTopProvider>,
@@ -30,7 +30,7 @@ struct OpenRouterArchitecture {
 
 #[derive(Deserialize)]
 struct OpenRouterTopProvider {
-    max_completion_tokens: Option<u64>,
+    max_completion_tokens: Option<TokenCount>,
 }
 
 #[derive(Deserialize)]
@@ -68,11 +68,11 @@ pub(super) fn parse(text: &str) -> Result<Vec<ModelFacts>, ImportError> {
 
 /// The prices above each bound: of all overrides that apply, later ones win part by part; the rest comes from
 /// `base`.
-fn merge_tiers(overrides: &[(u64, TokenPrices)], base: TokenPrices) -> Vec<(u64, TokenPrices)> {
-    let mut bounds: Vec<u64> = overrides.iter().map(|(above, _)| *above).collect();
+fn merge_tiers(overrides: &[(TokenCount, TokenPrices)], base: TokenPrices) -> Vec<(TokenCount, TokenPrices)> {
+    let mut bounds: Vec<TokenCount> = overrides.iter().map(|(above, _)| *above).collect();
     bounds.sort_unstable();
     bounds.dedup();
-    let at = |bound: u64| {
+    let at = |bound: TokenCount| {
         let applicable = overrides.iter().filter(|(above, _)| *above <= bound);
         applicable.fold(base, |under, (_, price)| price.or(under))
     };
@@ -92,7 +92,7 @@ fn to_model_facts(model: OpenRouterModel, at: usize) -> Result<ModelFacts, Impor
         output: parse_field(&prices.completion, "completion")?,
         reasoning: parse_field(&prices.internal_reasoning, "internal_reasoning")?,
     };
-    let mut overrides: Vec<(u64, TokenPrices)> = Vec::new();
+    let mut overrides: Vec<(TokenCount, TokenPrices)> = Vec::new();
     for tier in prices.overrides.iter().flatten() {
         // A row can only express prices that depend on the prompt's length.
         let by_hour = tier.utc_start.or(tier.utc_end).is_some();
@@ -108,7 +108,7 @@ fn to_model_facts(model: OpenRouterModel, at: usize) -> Result<ModelFacts, Impor
             reasoning: None,
         };
         // The list writes this integer as any kind of number.
-        overrides.push((above as u64, zero_prices_to_unknown(price)));
+        overrides.push((TokenCount::new(above as u64), zero_prices_to_unknown(price)));
     }
     let tiers = merge_tiers(&overrides, zero_prices_to_unknown(base));
     let mut capabilities = Capabilities::default();
@@ -132,7 +132,7 @@ fn to_model_facts(model: OpenRouterModel, at: usize) -> Result<ModelFacts, Impor
     Ok(ModelFacts {
         provider: "openrouter".to_owned(),
         model: model.id,
-        context_tokens: model.context_length.filter(|tokens| *tokens > 0),
+        context_tokens: model.context_length.filter(|tokens| *tokens > TokenCount::ZERO),
         max_output_tokens: model.top_provider.and_then(|top| top.max_completion_tokens),
         pricing: Pricing { base: zero_prices_to_unknown(base), tiers },
         rejected_parameters: refuses,

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::catalog::{Capability, FetchedCatalog, ReasoningControl};
-use crate::chat::{NanoDollars, RequestParameter};
+use crate::chat::{NanoDollars, RequestParameter, TokenCount};
 
 fn price(nano: u64) -> Option<NanoDollars> {
     Some(NanoDollars::new(nano))
@@ -28,24 +28,27 @@ fn openrouter_prices_are_exact() {
     let read = import_text(OPENROUTER_JSON).unwrap();
     assert_eq!((read.models.len(), read.skipped), (3, 1));
     let one = &read.models[0];
-    assert_eq!((one.context_tokens, one.max_output_tokens), (Some(1000), Some(64)));
+    assert_eq!(
+        (one.context_tokens, one.max_output_tokens),
+        (Some(TokenCount::new(1000)), Some(TokenCount::new(64)))
+    );
     let base = one.pricing.base;
     assert_eq!((base.input, base.output), (price(3_000_000_000), price(15_000_000_000)));
     assert_eq!((base.cached_input, base.cache_write), (price(300_000_000), None));
     assert_eq!(base.cache_write_1h, price(6_000_000_000));
     assert_eq!(
-        one.pricing.for_input_tokens(200_000).input,
+        one.pricing.for_input_tokens(TokenCount::new(200_000)).input,
         price(3_000_000_000),
         "a tier applies above its bound"
     );
-    let long = one.pricing.for_input_tokens(200_001);
+    let long = one.pricing.for_input_tokens(TokenCount::new(200_001));
     assert_eq!(
         (long.input, long.output),
         (price(6_000_000_000), price(30_000_000_000)),
         "the later one wins"
     );
     assert_eq!(long.cached_input, price(300_000_000), "missing prices are inherited");
-    let longest = one.pricing.for_input_tokens(500_001);
+    let longest = one.pricing.for_input_tokens(TokenCount::new(500_001));
     assert_eq!((longest.input, longest.output), (price(9_000_000_000), price(30_000_000_000)));
     assert_eq!(one.supports(Capability::Tools), Some(true));
     assert_eq!(one.supports(Capability::JsonSchema), Some(false));
@@ -67,7 +70,7 @@ fn models_dev_keeps_known_facts() {
     let read = import_text(text).unwrap();
     assert_eq!((read.models.len(), read.skipped), (2, 1));
     let [claude, gemini] = &read.models[..] else { panic!("two models") };
-    assert_eq!(gemini.context_tokens, Some(7));
+    assert_eq!(gemini.context_tokens, Some(TokenCount::new(7)));
     assert_eq!(gemini.reasoning_control, Some(ReasoningControl::Level), "from the catalog");
     assert_eq!(
         gemini.rejected_parameters,
@@ -80,7 +83,7 @@ fn models_dev_keeps_known_facts() {
         "from the catalog: the price is unchanged"
     );
     assert_eq!(claude.pricing.base.cache_write, None, "the price changed, so missing parts are unknown");
-    assert_eq!(claude.pricing.for_input_tokens(200_001).input, price(8_000_000_000));
+    assert_eq!(claude.pricing.for_input_tokens(TokenCount::new(200_001)).input, price(8_000_000_000));
 }
 
 #[test]

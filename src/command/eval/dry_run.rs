@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{CommandContext, CommandError, CommandOutcome, PreparedRun};
 use crate::catalog::{Cost, CostSource, cost_at_list_price, estimate_tokens};
-use crate::chat::{NanoDollars, Request, Usage, format_times, pluralize};
+use crate::chat::{NanoDollars, Request, TokenCount, Usage, format_times, pluralize};
 use crate::command::outcome::check_printed;
 use crate::eval::{
     Case, CaseFeature, Cases, EvalSubject, GradableAnswer, GraderTask, Graders, collect_grader_tasks,
@@ -15,7 +15,7 @@ use crate::route::{CallOptions, PlanStep, Route, Router, RoutingHints};
 use crate::view::format_cost;
 
 /// Assumed output tokens of an answer, unless its request allows fewer.
-const DEFAULT_ANSWER_TOKENS: u64 = 400;
+const DEFAULT_ANSWER_TOKENS: TokenCount = TokenCount::new(400);
 
 /// Estimates the cost of a subject's calls. Answers are assumed to be as long as the route's
 /// earlier ones, or 400 tokens, within the request's limit. `None` if a first candidate has no known price.
@@ -72,7 +72,7 @@ fn estimate_grading(router: &Router, graders: &Graders, cases: &Cases, repeat: u
             .request
             .max_output_tokens
             .map_or(DEFAULT_ANSWER_TOKENS, |max| max.min(DEFAULT_ANSWER_TOKENS));
-        let sample_answer = "word".repeat(usize::try_from(tokens).unwrap_or_default());
+        let sample_answer = "word".repeat(usize::try_from(tokens.get()).unwrap_or_default());
         for task in collect_grader_tasks(&case.assertions) {
             match task {
                 GraderTask::Judge { question, judge, votes } => {
@@ -105,7 +105,7 @@ fn estimate_grading(router: &Router, graders: &Graders, cases: &Cases, repeat: u
 
 fn estimate_embedding_cost(target: &Target, bytes: usize) -> Option<NanoDollars> {
     let input_tokens = Some(estimate_tokens(bytes));
-    let usage = Usage { input_tokens, output_tokens: Some(0), ..Usage::default() };
+    let usage = Usage { input_tokens, output_tokens: Some(TokenCount::ZERO), ..Usage::default() };
     cost_at_list_price(&usage, &target.facts.as_ref()?.pricing)
 }
 

@@ -9,6 +9,7 @@ mod wire;
 
 use serde_json::{Value, json};
 
+use crate::chat::TokenCount;
 use crate::dialect::{
     DefaultAuth, DialectDescriptor, DoneLine, EffortControl, ErrorEvent, ExpectedFields, ListMarker,
     ModelListEndpoint, PromptCaching, RequestCapabilities, ServedModel, ServedModelList, ServedPaths,
@@ -23,7 +24,7 @@ const VERSION_HEADER: &str = "anthropic-version";
 const API_VERSION: &str = "2023-06-01";
 
 /// Sent for models of unknown size: the dialect requires a limit, and every model accepts this one.
-const DEFAULT_MAX_OUTPUT_TOKENS: u64 = 4096;
+const DEFAULT_MAX_OUTPUT_TOKENS: TokenCount = TokenCount::new(4096);
 
 pub(super) static ANTHROPIC: DialectDescriptor = DialectDescriptor {
     name: "anthropic",

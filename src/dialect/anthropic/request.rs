@@ -5,7 +5,8 @@ use serde_json::{Map, Value, json};
 use super::DEFAULT_MAX_OUTPUT_TOKENS;
 use super::messages::{decode_message, encode_message};
 use crate::chat::{
-    FunctionTool, JsonSchema, PromptCacheTtl, ReasoningEffort, Request, ResponseFormat, Tool, ToolChoice,
+    FunctionTool, JsonSchema, PromptCacheTtl, ReasoningEffort, Request, ResponseFormat, TokenCount, Tool,
+    ToolChoice,
 };
 use crate::dialect::claude_schema::to_claude_schema;
 use crate::dialect::field_reader::{
@@ -15,7 +16,7 @@ use crate::dialect::function_tools::empty_parameters_schema;
 use crate::dialect::{ClientRequest, EffortControl, ServerRequest};
 
 /// The provider's minimum for a thinking budget.
-const MIN_THINKING_BUDGET: u64 = 1024;
+const MIN_THINKING_BUDGET: TokenCount = TokenCount::new(1024);
 
 /// The field order makes the body easier to read.
 pub(super) fn encode_request_body(call: ClientRequest<'_>) -> Map<String, Value> {
@@ -54,7 +55,7 @@ pub(super) fn decode_request_body(body: &[u8]) -> Result<ServerRequest, String> 
     let mut body = FieldReader::from_body(body)?;
     let model = body.take_string("model").ok_or("missing `model`")?;
     let mut request = Request {
-        max_output_tokens: Some(body.take_u64("max_tokens").ok_or("missing `max_tokens`")?),
+        max_output_tokens: Some(body.take_token_count("max_tokens").ok_or("missing `max_tokens`")?),
         temperature: body.take_f64("temperature"),
         top_p: body.take_f64("top_p"),
         stop_sequences: body.take_strings("stop_sequences"),
@@ -150,7 +151,7 @@ fn decode_tool_choice(choice: &Value) -> Option<(ToolChoice, Option<bool>)> {
 fn encode_reasoning_effort(
     effort: ReasoningEffort,
     control: EffortControl,
-    max_tokens: u64,
+    max_tokens: TokenCount,
     body: &mut Map<String, Value>,
     output: &mut Map<String, Value>,
 ) {

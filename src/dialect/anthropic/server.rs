@@ -2,7 +2,7 @@ use serde_json::{Value, json};
 
 use super::messages::encode_block;
 use super::{Anthropic, request};
-use crate::chat::{FailureClass, FinishReason, Part, Response, StreamEvent, Usage};
+use crate::chat::{FailureClass, FinishReason, Part, Response, StreamEvent, TokenCount, Usage};
 use crate::dialect::retry_after::encode_retry_after;
 use crate::dialect::sse_stream_decoder::encode_sse_frame;
 use crate::dialect::wire_json::{self, encode_known_counts};
@@ -115,7 +115,7 @@ fn encode_finish_reason(reason: FinishReason) -> &'static str {
 /// In this dialect, `input_tokens` excludes both cache counts, and only reasoning that took place is counted.
 fn encode_usage(usage: &Usage) -> Value {
     let (read, write) = (usage.cached_input_tokens, usage.cache_write_tokens);
-    let cached = Usage::sum_known(&[read, write]).unwrap_or(0);
+    let cached = Usage::sum_known(&[read, write]).unwrap_or(TokenCount::ZERO);
     let counts = encode_known_counts(&[
         ("input_tokens", usage.input_tokens.map(|input| input.saturating_sub(cached))),
         ("cache_creation_input_tokens", write),
@@ -123,7 +123,7 @@ fn encode_usage(usage: &Usage) -> Value {
         ("output_tokens", usage.output_tokens),
     ]);
     let mut wire = counts.unwrap_or_else(|| json!({}));
-    if let Some(thinking) = usage.reasoning_tokens.filter(|count| *count > 0) {
+    if let Some(thinking) = usage.reasoning_tokens.filter(|count| *count > TokenCount::ZERO) {
         wire["output_tokens_details"] = json!({"thinking_tokens": thinking});
     }
     wire

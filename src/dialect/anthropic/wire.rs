@@ -1,8 +1,8 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::chat::{FinishReason, Usage};
-use crate::dialect::wire_json::{deserialize_count, deserialize_string_or_number};
+use crate::chat::{FinishReason, TokenCount, Usage};
+use crate::dialect::wire_json::{deserialize_string_or_number, deserialize_token_count};
 
 /// Known fields that slalom does not use, sorted.
 pub(super) const IGNORED_FIELDS: &[&str] = &[
@@ -107,31 +107,31 @@ pub(super) struct AnthropicUsage(AnthropicTokenCounts);
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct AnthropicTokenCounts {
-    #[serde(deserialize_with = "deserialize_count")]
-    input_tokens: Option<u64>,
-    #[serde(deserialize_with = "deserialize_count")]
-    cache_creation_input_tokens: Option<u64>,
-    #[serde(deserialize_with = "deserialize_count")]
-    cache_read_input_tokens: Option<u64>,
+    #[serde(deserialize_with = "deserialize_token_count")]
+    input_tokens: Option<TokenCount>,
+    #[serde(deserialize_with = "deserialize_token_count")]
+    cache_creation_input_tokens: Option<TokenCount>,
+    #[serde(deserialize_with = "deserialize_token_count")]
+    cache_read_input_tokens: Option<TokenCount>,
     cache_creation: Option<AnthropicCacheCreation>,
-    #[serde(deserialize_with = "deserialize_count")]
-    output_tokens: Option<u64>,
+    #[serde(deserialize_with = "deserialize_token_count")]
+    output_tokens: Option<TokenCount>,
     output_tokens_details: Option<AnthropicOutputDetails>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct AnthropicOutputDetails {
-    #[serde(deserialize_with = "deserialize_count")]
-    thinking_tokens: Option<u64>,
+    #[serde(deserialize_with = "deserialize_token_count")]
+    thinking_tokens: Option<TokenCount>,
 }
 
 /// Cache-write tokens by lifetime.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct AnthropicCacheCreation {
-    #[serde(deserialize_with = "deserialize_count")]
-    ephemeral_1h_input_tokens: Option<u64>,
+    #[serde(deserialize_with = "deserialize_token_count")]
+    ephemeral_1h_input_tokens: Option<TokenCount>,
 }
 
 impl<'de> Deserialize<'de> for AnthropicUsage {

@@ -3,9 +3,9 @@
 
 use serde_json::{Value, json};
 
-use crate::chat::{EmbeddingRequest, EmbeddingResponse, Failure};
+use crate::chat::{EmbeddingRequest, EmbeddingResponse, Failure, TokenCount};
 use crate::dialect::embedding::json::{
-    build_response, input_type, parse_body, parse_count, parse_embedding, parse_texts,
+    build_response, input_type, parse_body, parse_embedding, parse_texts, parse_token_count,
 };
 use crate::dialect::{
     EmbeddingCodec, Quirks, ResponseIdentity, ServerEmbeddingRequest, WireRequest, WireResponse, wire_json,
@@ -50,8 +50,9 @@ impl EmbeddingCodec for BedrockEmbeddingCodec {
                 .and_then(Value::as_array)
                 .and_then(|all| all.iter().map(|one| parse_embedding(one, false)).collect()),
         };
-        let header = reply.headers.get("x-amzn-bedrock-input-token-count").and_then(|n| n.parse().ok());
-        build_response(embeddings, parse_count(body.get("inputTextTokenCount")).or(header), &body)
+        let header = reply.headers.get("x-amzn-bedrock-input-token-count");
+        let header = header.and_then(|count| count.parse().ok()).map(TokenCount::new);
+        build_response(embeddings, parse_token_count(body.get("inputTextTokenCount")).or(header), &body)
     }
 
     fn decode_request(&self, path: &str, body: &[u8]) -> Option<ServerEmbeddingRequest> {

@@ -4,8 +4,8 @@ use serde_json::{Map, Value, json};
 
 use super::messages::{decode_message, encode_messages};
 use crate::chat::{
-    FunctionTool, JsonSchema, Message, Part, PromptCacheTtl, ReasoningEffort, Request, ResponseFormat, Tool,
-    ToolChoice,
+    FunctionTool, JsonSchema, Message, Part, PromptCacheTtl, ReasoningEffort, Request, ResponseFormat,
+    TokenCount, Tool, ToolChoice,
 };
 use crate::dialect::claude_schema::to_claude_schema;
 use crate::dialect::field_reader::{
@@ -15,9 +15,9 @@ use crate::dialect::function_tools::empty_parameters_schema;
 use crate::dialect::{ClientRequest, EffortControl, ServerRequest};
 
 /// Thinking budgets are a share of this if the request has no output limit.
-const DEFAULT_MAX_OUTPUT_TOKENS: u64 = 16_384;
+const DEFAULT_MAX_OUTPUT_TOKENS: TokenCount = TokenCount::new(16_384);
 /// Claude's minimum for a thinking budget.
-const MIN_THINKING_BUDGET: u64 = 1024;
+const MIN_THINKING_BUDGET: TokenCount = TokenCount::new(1024);
 
 /// The field order makes the body easier to read.
 pub(super) fn encode_request_body(call: ClientRequest<'_>) -> Map<String, Value> {
@@ -70,7 +70,7 @@ pub(super) fn decode_request_body(path: &str, body: &[u8]) -> Result<ServerReque
         ..Request::default()
     };
     body.read_object("inferenceConfig", |config| {
-        request.max_output_tokens = config.take_u64("maxTokens");
+        request.max_output_tokens = config.take_token_count("maxTokens");
         request.temperature = config.take_f64("temperature");
         request.top_p = config.take_f64("topP");
         request.stop_sequences = config.take_strings("stopSequences");
@@ -219,7 +219,7 @@ fn decode_response_format(format: &Value) -> Option<ResponseFormat> {
 fn encode_reasoning_effort(
     effort: ReasoningEffort,
     control: EffortControl,
-    output_limit: u64,
+    output_limit: TokenCount,
     model: &str,
 ) -> Option<Value> {
     let level = if effort == ReasoningEffort::Minimal { ReasoningEffort::Low } else { effort };

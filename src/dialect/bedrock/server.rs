@@ -2,7 +2,7 @@ use serde_json::{Value, json};
 
 use super::messages::encode_block;
 use super::{Bedrock, request};
-use crate::chat::{FailureClass, FinishReason, Part, Response, StreamEvent, Usage};
+use crate::chat::{FailureClass, FinishReason, Part, Response, StreamEvent, TokenCount, Usage};
 use crate::dialect::frame::{AwsFrame, encode_aws_frame};
 use crate::dialect::wire_json::{self, encode_known_counts};
 use crate::dialect::{
@@ -98,7 +98,7 @@ fn add_totals(wire: &mut Value, usage: &Usage, timing: Option<ResponseTiming>) {
 /// In this dialect, `inputTokens` excludes both cache counts. `None` if no count is known.
 fn encode_usage(usage: &Usage) -> Option<Value> {
     let (read, write) = (usage.cached_input_tokens, usage.cache_write_tokens);
-    let cached = Usage::sum_known(&[read, write]).unwrap_or(0);
+    let cached = Usage::sum_known(&[read, write]).unwrap_or(TokenCount::ZERO);
     encode_known_counts(&[
         ("inputTokens", usage.input_tokens.map(|input| input.saturating_sub(cached))),
         ("outputTokens", usage.output_tokens),

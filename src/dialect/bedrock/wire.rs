@@ -1,8 +1,8 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::chat::{FinishReason, Usage};
-use crate::dialect::wire_json::deserialize_count;
+use crate::chat::{FinishReason, TokenCount, Usage};
+use crate::dialect::wire_json::{deserialize_count, deserialize_token_count};
 
 /// Known fields that slalom does not use, sorted.
 pub(super) const IGNORED_FIELDS: &[&str] = &[
@@ -114,18 +114,18 @@ pub(super) struct BedrockEvent {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(super) struct BedrockUsage {
-    #[serde(deserialize_with = "deserialize_count")]
-    input_tokens: Option<u64>,
-    #[serde(deserialize_with = "deserialize_count")]
-    output_tokens: Option<u64>,
-    #[serde(deserialize_with = "deserialize_count")]
-    cache_read_input_tokens: Option<u64>,
-    #[serde(deserialize_with = "deserialize_count")]
-    cache_write_input_tokens: Option<u64>,
-    #[serde(deserialize_with = "deserialize_count")]
-    cache_read_input_token_count: Option<u64>,
-    #[serde(deserialize_with = "deserialize_count")]
-    cache_write_input_token_count: Option<u64>,
+    #[serde(deserialize_with = "deserialize_token_count")]
+    input_tokens: Option<TokenCount>,
+    #[serde(deserialize_with = "deserialize_token_count")]
+    output_tokens: Option<TokenCount>,
+    #[serde(deserialize_with = "deserialize_token_count")]
+    cache_read_input_tokens: Option<TokenCount>,
+    #[serde(deserialize_with = "deserialize_token_count")]
+    cache_write_input_tokens: Option<TokenCount>,
+    #[serde(deserialize_with = "deserialize_token_count")]
+    cache_read_input_token_count: Option<TokenCount>,
+    #[serde(deserialize_with = "deserialize_token_count")]
+    cache_write_input_token_count: Option<TokenCount>,
     cache_details: Option<Vec<BedrockCacheDetail>>,
 }
 
@@ -134,13 +134,13 @@ pub(super) struct BedrockUsage {
 #[serde(default, rename_all = "camelCase")]
 struct BedrockCacheDetail {
     ttl: String,
-    #[serde(deserialize_with = "deserialize_count")]
-    input_tokens: Option<u64>,
+    #[serde(deserialize_with = "deserialize_token_count")]
+    input_tokens: Option<TokenCount>,
 }
 
 impl BedrockUsage {
-    fn cache_write_1h_tokens(&self) -> Option<u64> {
-        let long: Vec<Option<u64>> = self
+    fn cache_write_1h_tokens(&self) -> Option<TokenCount> {
+        let long: Vec<Option<TokenCount>> = self
             .cache_details
             .iter()
             .flatten()

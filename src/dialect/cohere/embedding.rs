@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::chat::{EmbeddingRequest, EmbeddingResponse, Failure};
 use crate::dialect::embedding::json::{
-    build_response, input_type, parse_body, parse_count, parse_embedding, parse_texts,
+    build_response, input_type, parse_body, parse_embedding, parse_texts, parse_token_count,
 };
 use crate::dialect::wire_json::{self, encode_known_counts};
 use crate::dialect::{
@@ -37,7 +37,7 @@ impl EmbeddingCodec for CohereEmbeddingCodec {
         let body = parse_body(reply.body)?;
         let all = body.pointer("/embeddings/float").and_then(Value::as_array);
         let embeddings = all.and_then(|all| all.iter().map(|one| parse_embedding(one, false)).collect());
-        build_response(embeddings, parse_count(body.pointer("/meta/billed_units/input_tokens")), &body)
+        build_response(embeddings, parse_token_count(body.pointer("/meta/billed_units/input_tokens")), &body)
     }
 
     fn decode_request(&self, path: &str, body: &[u8]) -> Option<ServerEmbeddingRequest> {

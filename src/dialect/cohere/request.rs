@@ -3,7 +3,8 @@
 use serde_json::{Map, Value, json};
 
 use crate::chat::{
-    JsonSchema, Message, Part, ReasoningEffort, Request, ResponseFormat, Role, Tool, ToolChoice, ToolResult,
+    JsonSchema, Message, Part, ReasoningEffort, Request, ResponseFormat, Role, TokenCount, Tool, ToolChoice,
+    ToolResult,
 };
 use crate::dialect::attachment;
 use crate::dialect::field_reader::{
@@ -19,7 +20,7 @@ use crate::dialect::wire_json::is_plain_text_part;
 use crate::dialect::{ClientRequest, EffortControl, ServerRequest};
 
 /// Thinking budgets are a share of this if the request has no output limit.
-const DEFAULT_MAX_OUTPUT_TOKENS: u64 = 8192;
+const DEFAULT_MAX_OUTPUT_TOKENS: TokenCount = TokenCount::new(8192);
 
 /// The provider accepts neither 0 nor 1 for `p`.
 const MIN_TOP_P: f64 = 0.01;
@@ -83,7 +84,7 @@ pub(super) fn decode_request_body(body: &[u8]) -> Result<ServerRequest, String> 
     let mut request = Request {
         temperature: body.take_f64("temperature"),
         top_p: body.take_f64("p"),
-        max_output_tokens: body.take_u64("max_tokens"),
+        max_output_tokens: body.take_token_count("max_tokens"),
         stop_sequences: body.take_strings("stop_sequences"),
         seed: body.take_with("seed", Value::as_i64),
         tools: body.take_array("tools").into_iter().map(decode_tool_without_strict).collect(),

@@ -1,7 +1,7 @@
 use serde_json::{Value, json};
 
 use super::{Cohere, request};
-use crate::chat::{FinishReason, Response, StreamEvent, Usage};
+use crate::chat::{FinishReason, Response, StreamEvent, TokenCount, Usage};
 use crate::dialect::function_tools::encode_tool_call;
 use crate::dialect::retry_after::encode_retry_after;
 use crate::dialect::sse_stream_decoder::encode_sse_frame;
@@ -88,7 +88,7 @@ fn encode_usage(usage: &Usage) -> Option<Value> {
     let (billed_input, billed_output) =
         usage.billed_tokens.map_or((input, output), |(input, output)| (Some(input), Some(output)));
     let billed = [("input_tokens", billed_input), ("output_tokens", billed_output)];
-    let reasoning = usage.reasoning_tokens.filter(|count| *count > 0);
+    let reasoning = usage.reasoning_tokens.filter(|count| *count > TokenCount::ZERO);
     let tokens = [("input_tokens", input), ("output_tokens", output), ("reasoning_tokens", reasoning)];
     encode_known_fields([
         ("billed_units", encode_known_counts(&billed)),

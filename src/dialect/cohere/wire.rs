@@ -1,8 +1,8 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::chat::{FinishReason, Usage};
-use crate::dialect::wire_json::{deserialize_count, deserialize_string_or_number};
+use crate::chat::{FinishReason, TokenCount, Usage};
+use crate::dialect::wire_json::{deserialize_string_or_number, deserialize_token_count};
 
 /// Known fields that slalom does not use, sorted.
 pub(super) const IGNORED_FIELDS: &[&str] = &[
@@ -67,19 +67,19 @@ pub(super) struct CohereResponse {
 pub(super) struct CohereUsage {
     billed_units: Option<CohereTokenCounts>,
     tokens: Option<CohereTokenCounts>,
-    #[serde(deserialize_with = "deserialize_count")]
-    cached_tokens: Option<u64>,
+    #[serde(deserialize_with = "deserialize_token_count")]
+    cached_tokens: Option<TokenCount>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct CohereTokenCounts {
-    #[serde(deserialize_with = "deserialize_count")]
-    input_tokens: Option<u64>,
-    #[serde(deserialize_with = "deserialize_count")]
-    output_tokens: Option<u64>,
-    #[serde(deserialize_with = "deserialize_count")]
-    reasoning_tokens: Option<u64>,
+    #[serde(deserialize_with = "deserialize_token_count")]
+    input_tokens: Option<TokenCount>,
+    #[serde(deserialize_with = "deserialize_token_count")]
+    output_tokens: Option<TokenCount>,
+    #[serde(deserialize_with = "deserialize_token_count")]
+    reasoning_tokens: Option<TokenCount>,
 }
 
 impl CohereUsage {

@@ -4,7 +4,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
-use crate::chat::{EmbeddingPurpose, EmbeddingResponse, Failure, FailureClass, FailurePhase, Usage};
+use crate::chat::{
+    EmbeddingPurpose, EmbeddingResponse, Failure, FailureClass, FailurePhase, TokenCount, Usage,
+};
 use crate::dialect::error_body::ErrorBody;
 
 pub(in crate::dialect) fn parse_body(body: &[u8]) -> Result<Value, Failure> {
@@ -33,7 +35,7 @@ pub(in crate::dialect) fn parse_embedding(value: &Value, int8: bool) -> Option<V
 /// Fails with `malformed` if the embeddings are missing.
 pub(in crate::dialect) fn build_response(
     vectors: Option<Vec<Vec<f32>>>,
-    input_tokens: Option<u64>,
+    input_tokens: Option<TokenCount>,
     body: &Value,
 ) -> Result<EmbeddingResponse, Failure> {
     match vectors.filter(|all| !all.is_empty() && all.iter().all(|one| !one.is_empty())) {
@@ -52,9 +54,9 @@ fn malformed_failure(message: &str) -> Failure {
 }
 
 /// A count that may be written as a float.
-pub(in crate::dialect) fn parse_count(value: Option<&Value>) -> Option<u64> {
+pub(in crate::dialect) fn parse_token_count(value: Option<&Value>) -> Option<TokenCount> {
     let value = value?;
-    value.as_u64().or_else(|| value.as_f64().filter(|n| *n >= 0.0).map(|n| n as u64))
+    value.as_u64().or_else(|| value.as_f64().filter(|n| *n >= 0.0).map(|n| n as u64)).map(TokenCount::new)
 }
 
 /// An array of strings, or a single string.

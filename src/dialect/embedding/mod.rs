@@ -40,7 +40,7 @@ pub trait EmbeddingCodec: Sync {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chat::{EmbeddingPurpose, Usage};
+    use crate::chat::{EmbeddingPurpose, TokenCount, Usage};
     use crate::dialect::{Dialect, WireHeaders};
 
     #[test]
@@ -65,7 +65,7 @@ mod tests {
                 let vectors = texts.iter().map(|text| vec![0.5, text.len() as f32]).collect();
                 let sent = EmbeddingResponse {
                     embeddings: vectors,
-                    usage: Usage { input_tokens: Some(7), ..Usage::default() },
+                    usage: Usage { input_tokens: Some(TokenCount::new(7)), ..Usage::default() },
                 };
                 let identity = ResponseIdentity {
                     response_id: "id-1".to_owned(),
@@ -76,7 +76,7 @@ mod tests {
                 let reply = WireResponse { status: 200, headers: &WireHeaders::default(), body: &body };
                 let read = embedder.decode_response(reply, &Quirks::default()).unwrap();
                 assert_eq!(read.embeddings, sent.embeddings);
-                assert!(matches!(read.usage.input_tokens, Some(7) | None));
+                assert!(read.usage.input_tokens.is_none_or(|count| count == TokenCount::new(7)));
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::json::{build_response, parse_body, parse_count, parse_embedding, parse_texts};
+use super::json::{build_response, parse_body, parse_embedding, parse_texts, parse_token_count};
 use super::{EmbeddingCodec, ServerEmbeddingRequest};
 use crate::chat::{EmbeddingRequest, EmbeddingResponse, Failure};
 use crate::dialect::wire_json::{self, encode_known_counts};
@@ -38,7 +38,7 @@ impl EmbeddingCodec for OpenaiEmbeddingCodec {
                 .map(|one| parse_embedding(&one["embedding"], quirks.int8_embeddings))
                 .collect()
         });
-        build_response(embeddings, parse_count(body.pointer("/usage/prompt_tokens")), &body)
+        build_response(embeddings, parse_token_count(body.pointer("/usage/prompt_tokens")), &body)
     }
 
     fn decode_request(&self, path: &str, body: &[u8]) -> Option<ServerEmbeddingRequest> {

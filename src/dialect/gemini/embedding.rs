@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::chat::{EmbeddingPurpose, EmbeddingRequest, EmbeddingResponse, Failure};
-use crate::dialect::embedding::json::{build_response, parse_body, parse_count, parse_embedding};
+use crate::dialect::embedding::json::{build_response, parse_body, parse_embedding, parse_token_count};
 use crate::dialect::wire_json::{self, encode_known_counts};
 use crate::dialect::{
     EmbeddingCodec, Quirks, ResponseIdentity, ServerEmbeddingRequest, WireRequest, WireResponse,
@@ -49,7 +49,7 @@ impl EmbeddingCodec for GeminiEmbeddingCodec {
         let all = body["embeddings"].as_array();
         let embeddings =
             all.and_then(|all| all.iter().map(|one| parse_embedding(&one["values"], false)).collect());
-        build_response(embeddings, parse_count(body.pointer("/usageMetadata/promptTokenCount")), &body)
+        build_response(embeddings, parse_token_count(body.pointer("/usageMetadata/promptTokenCount")), &body)
     }
 
     fn decode_request(&self, path: &str, body: &[u8]) -> Option<ServerEmbeddingRequest> {

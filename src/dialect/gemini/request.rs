@@ -3,7 +3,9 @@
 use serde_json::{Map, Value, json};
 
 use super::messages::{decode_message, decode_parts, encode_message, to_camel_case_keys};
-use crate::chat::{FunctionTool, JsonSchema, ReasoningEffort, Request, ResponseFormat, Tool, ToolChoice};
+use crate::chat::{
+    FunctionTool, JsonSchema, ReasoningEffort, Request, ResponseFormat, TokenCount, Tool, ToolChoice,
+};
 use crate::dialect::field_reader::{
     FieldReader, insert_nonempty_array, insert_nonempty_object, insert_some, merge_objects, read_all_fields,
 };
@@ -11,10 +13,10 @@ use crate::dialect::function_tools::empty_parameters_schema;
 use crate::dialect::{ClientRequest, EffortControl, ServerRequest};
 
 /// Thinking budgets are a share of this if the request has no output limit.
-const DEFAULT_MAX_OUTPUT_TOKENS: u64 = 24_576;
+const DEFAULT_MAX_OUTPUT_TOKENS: TokenCount = TokenCount::new(24_576);
 
 /// Gemini 2.5 Pro's minimum for a thinking budget.
-const MIN_PRO_THINKING_BUDGET: u64 = 128;
+const MIN_PRO_THINKING_BUDGET: TokenCount = TokenCount::new(128);
 
 /// The field order makes the body easier to read.
 pub(super) fn encode_request_body(call: ClientRequest<'_>) -> Map<String, Value> {
@@ -76,7 +78,7 @@ pub(super) fn decode_request_body(path: &str, body: &[u8]) -> Result<ServerReque
     body.read_object("generationConfig", |config| {
         request.temperature = config.take_f64("temperature");
         request.top_p = config.take_f64("topP");
-        request.max_output_tokens = config.take_u64("maxOutputTokens");
+        request.max_output_tokens = config.take_token_count("maxOutputTokens");
         request.stop_sequences = config.take_strings("stopSequences");
         request.seed = config.take_with("seed", Value::as_i64);
         request.response_format = decode_response_format(config);
@@ -206,7 +208,7 @@ fn decode_response_format(config: &mut FieldReader) -> Option<ResponseFormat> {
 fn encode_thinking_config(
     effort: ReasoningEffort,
     control: EffortControl,
-    output_limit: u64,
+    output_limit: TokenCount,
     model: &str,
 ) -> Option<Value> {
     let include_thoughts = effort != ReasoningEffort::None;
@@ -239,7 +241,7 @@ fn decode_thinking_config(config: &Value) -> Option<ReasoningEffort> {
         ReasoningEffort::Medium,
         ReasoningEffort::High,
     ];
-    levels
-        .into_iter()
-        .find(|level| encode_thinking_config(*level, EffortControl::Native, 0, "").as_ref() == Some(config))
+    levels.into_iter().find(|level| {
+        encode_thinking_config(*level, EffortControl::Native, TokenCount::ZERO, "").as_ref() == Some(config)
+    })
 }

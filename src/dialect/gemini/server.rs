@@ -2,7 +2,7 @@ use serde_json::{Value, json};
 
 use super::messages::encode_parts;
 use super::{Gemini, request};
-use crate::chat::{FailureClass, FinishReason, Part, Response, StreamEvent, ToolCall, Usage};
+use crate::chat::{FailureClass, FinishReason, Part, Response, StreamEvent, TokenCount, ToolCall, Usage};
 use crate::dialect::sse_stream_decoder::encode_sse_frame;
 use crate::dialect::wire_json::{self, encode_known_counts};
 use crate::dialect::{
@@ -110,8 +110,8 @@ fn encode_finish_reason(reason: FinishReason) -> &'static str {
 /// In this dialect, `candidatesTokenCount` excludes reasoning tokens, and zero counts of reasoning and of cached
 /// tokens are left out. `None` if no count is known.
 fn encode_usage(usage: &Usage) -> Option<Value> {
-    let positive = |count: Option<u64>| count.filter(|count| *count > 0);
-    let reasoning = usage.reasoning_tokens.unwrap_or(0);
+    let positive = |count: Option<TokenCount>| count.filter(|count| *count > TokenCount::ZERO);
+    let reasoning = usage.reasoning_tokens.unwrap_or(TokenCount::ZERO);
     encode_known_counts(&[
         ("promptTokenCount", usage.input_tokens),
         ("candidatesTokenCount", usage.output_tokens.map(|output| output.saturating_sub(reasoning))),

@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use super::embedding::task_type;
 
-use crate::chat::{EmbeddingRequest, EmbeddingResponse, Failure, Usage};
-use crate::dialect::embedding::json::{build_response, parse_body, parse_count, parse_embedding};
+use crate::chat::{EmbeddingRequest, EmbeddingResponse, Failure, TokenCount, Usage};
+use crate::dialect::embedding::json::{build_response, parse_body, parse_embedding, parse_token_count};
 use crate::dialect::wire_json::{self, encode_known_counts};
 use crate::dialect::{
     EmbeddingCodec, Quirks, ResponseIdentity, ServerEmbeddingRequest, WireRequest, WireResponse,
@@ -37,8 +37,8 @@ impl EmbeddingCodec for VertexEmbeddingCodec {
         let all = || body["predictions"].as_array().into_iter().flatten().map(|one| &one["embeddings"]);
         let vectors: Option<Vec<Vec<f32>>> =
             all().map(|one| parse_embedding(&one["values"], false)).collect();
-        let tokens: Vec<Option<u64>> =
-            all().map(|one| parse_count(one.pointer("/statistics/token_count"))).collect();
+        let tokens: Vec<Option<TokenCount>> =
+            all().map(|one| parse_token_count(one.pointer("/statistics/token_count"))).collect();
         build_response(vectors, Usage::sum_known(&tokens), &body)
     }
 

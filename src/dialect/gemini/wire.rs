@@ -3,8 +3,8 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::chat::{FinishReason, Usage};
-use crate::dialect::wire_json::{deserialize_count, deserialize_string_or_number};
+use crate::chat::{FinishReason, TokenCount, Usage};
+use crate::dialect::wire_json::{deserialize_string_or_number, deserialize_token_count};
 
 /// Known fields that slalom does not use, sorted.
 pub(super) const IGNORED_FIELDS: &[&str] = &[
@@ -117,16 +117,16 @@ pub(super) struct GeminiPromptFeedback {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(super) struct GeminiUsage {
-    #[serde(deserialize_with = "deserialize_count")]
-    prompt_token_count: Option<u64>,
-    #[serde(deserialize_with = "deserialize_count")]
-    tool_use_prompt_token_count: Option<u64>,
-    #[serde(deserialize_with = "deserialize_count")]
-    candidates_token_count: Option<u64>,
-    #[serde(deserialize_with = "deserialize_count")]
-    thoughts_token_count: Option<u64>,
-    #[serde(deserialize_with = "deserialize_count")]
-    cached_content_token_count: Option<u64>,
+    #[serde(deserialize_with = "deserialize_token_count")]
+    prompt_token_count: Option<TokenCount>,
+    #[serde(deserialize_with = "deserialize_token_count")]
+    tool_use_prompt_token_count: Option<TokenCount>,
+    #[serde(deserialize_with = "deserialize_token_count")]
+    candidates_token_count: Option<TokenCount>,
+    #[serde(deserialize_with = "deserialize_token_count")]
+    thoughts_token_count: Option<TokenCount>,
+    #[serde(deserialize_with = "deserialize_token_count")]
+    cached_content_token_count: Option<TokenCount>,
 }
 
 impl GeminiUsage {

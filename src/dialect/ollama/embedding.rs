@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::chat::{EmbeddingRequest, EmbeddingResponse, Failure};
 use crate::dialect::embedding::json::{
-    build_response, parse_body, parse_count, parse_embedding, parse_texts,
+    build_response, parse_body, parse_embedding, parse_texts, parse_token_count,
 };
 use crate::dialect::{
     EmbeddingCodec, Quirks, ResponseIdentity, ServerEmbeddingRequest, WireRequest, WireResponse, wire_json,
@@ -33,7 +33,7 @@ impl EmbeddingCodec for OllamaEmbeddingCodec {
         let body = parse_body(reply.body)?;
         let all = body["embeddings"].as_array();
         let embeddings = all.and_then(|all| all.iter().map(|one| parse_embedding(one, false)).collect());
-        build_response(embeddings, parse_count(body.get("prompt_eval_count")), &body)
+        build_response(embeddings, parse_token_count(body.get("prompt_eval_count")), &body)
     }
 
     fn decode_request(&self, path: &str, body: &[u8]) -> Option<ServerEmbeddingRequest> {

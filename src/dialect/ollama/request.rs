@@ -66,7 +66,7 @@ pub(super) fn decode_request_body(body: &[u8]) -> Result<ServerRequest, String> 
     body.read_object("options", |settings| {
         request.temperature = settings.take_f64("temperature");
         request.top_p = settings.take_f64("top_p");
-        request.max_output_tokens = settings.take_u64("num_predict");
+        request.max_output_tokens = settings.take_token_count("num_predict");
         request.stop_sequences = settings.take_strings("stop");
         request.seed = settings.take_with("seed", Value::as_i64);
     });

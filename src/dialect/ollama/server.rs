@@ -72,16 +72,17 @@ fn encode_final_object(
     let prompt = timing.and_then(|timing| timing.first_token);
     let generation = total.zip(prompt).map(|(total, prompt)| total.saturating_sub(prompt));
     // Durations of centuries do not occur.
-    let nanoseconds = |time: Option<Duration>| Some(u64::try_from(time?.as_nanos()).unwrap_or(u64::MAX));
+    let nanoseconds =
+        |time: Option<Duration>| Some(u64::try_from(time?.as_nanos()).unwrap_or(u64::MAX).into());
     for (name, number) in [
         ("total_duration", nanoseconds(total)),
-        ("prompt_eval_count", usage.input_tokens),
+        ("prompt_eval_count", usage.input_tokens.map(Value::from)),
         ("prompt_eval_duration", nanoseconds(prompt)),
-        ("eval_count", usage.output_tokens),
+        ("eval_count", usage.output_tokens.map(Value::from)),
         ("eval_duration", nanoseconds(generation)),
     ] {
         if let Some(number) = number {
-            wire[name] = json!(number);
+            wire[name] = number;
         }
     }
     wire

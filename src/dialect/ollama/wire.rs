@@ -1,7 +1,8 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::dialect::wire_json::{deserialize_count, deserialize_string_or_number};
+use crate::chat::TokenCount;
+use crate::dialect::wire_json::{deserialize_string_or_number, deserialize_token_count};
 
 /// Known fields that slalom does not use, sorted.
 pub(super) const IGNORED_FIELDS: &[&str] = &[
@@ -28,10 +29,10 @@ pub(super) struct OllamaLine {
     pub done: bool,
     #[serde(deserialize_with = "deserialize_string_or_number")]
     pub done_reason: Option<String>,
-    #[serde(deserialize_with = "deserialize_count")]
-    pub prompt_eval_count: Option<u64>,
-    #[serde(deserialize_with = "deserialize_count")]
-    pub eval_count: Option<u64>,
+    #[serde(deserialize_with = "deserialize_token_count")]
+    pub prompt_eval_count: Option<TokenCount>,
+    #[serde(deserialize_with = "deserialize_token_count")]
+    pub eval_count: Option<TokenCount>,
     pub error: Option<Value>,
 }
 

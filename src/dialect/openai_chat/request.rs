@@ -71,7 +71,9 @@ pub(super) fn decode_request_body(body: &[u8]) -> Result<ServerRequest, String> 
     let mut request = Request {
         temperature: body.take_f64("temperature"),
         top_p: body.take_f64("top_p"),
-        max_output_tokens: body.take_u64("max_completion_tokens").or_else(|| body.take_u64("max_tokens")),
+        max_output_tokens: body
+            .take_token_count("max_completion_tokens")
+            .or_else(|| body.take_token_count("max_tokens")),
         stop_sequences: body.take_strings("stop"),
         seed: body.take_with("seed", Value::as_i64).or_else(|| body.take_with("random_seed", Value::as_i64)),
         tools: body.take_array("tools").into_iter().map(decode_tool).collect(),

@@ -1,8 +1,10 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::chat::{FinishReason, NanoDollars, Usage};
-use crate::dialect::wire_json::{TextOrParts, deserialize_count, deserialize_string_or_number};
+use crate::chat::{FinishReason, NanoDollars, TokenCount, Usage};
+use crate::dialect::wire_json::{
+    TextOrParts, deserialize_count, deserialize_string_or_number, deserialize_token_count,
+};
 
 /// Fields of the dialect or its providers that slalom does not use, sorted.
 pub(super) const IGNORED_FIELDS: &[&str] = &[
@@ -170,28 +172,28 @@ pub(super) struct OpenaiChatCustomToolDelta {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct OpenaiChatUsage {
-    #[serde(deserialize_with = "deserialize_count")]
-    prompt_tokens: Option<u64>,
-    #[serde(deserialize_with = "deserialize_count")]
-    completion_tokens: Option<u64>,
-    #[serde(deserialize_with = "deserialize_count")]
-    total_tokens: Option<u64>,
+    #[serde(deserialize_with = "deserialize_token_count")]
+    prompt_tokens: Option<TokenCount>,
+    #[serde(deserialize_with = "deserialize_token_count")]
+    completion_tokens: Option<TokenCount>,
+    #[serde(deserialize_with = "deserialize_token_count")]
+    total_tokens: Option<TokenCount>,
     prompt_tokens_details: Option<OpenaiChatPromptDetails>,
     completion_tokens_details: Option<OpenaiChatCompletionDetails>,
     /// DeepSeek.
-    #[serde(deserialize_with = "deserialize_count")]
-    prompt_cache_hit_tokens: Option<u64>,
+    #[serde(deserialize_with = "deserialize_token_count")]
+    prompt_cache_hit_tokens: Option<TokenCount>,
     /// Together and Moonshot.
-    #[serde(deserialize_with = "deserialize_count")]
-    cached_tokens: Option<u64>,
+    #[serde(deserialize_with = "deserialize_token_count")]
+    cached_tokens: Option<TokenCount>,
     /// Gateways that keep Anthropic's names.
-    #[serde(deserialize_with = "deserialize_count")]
-    cache_read_input_tokens: Option<u64>,
-    #[serde(deserialize_with = "deserialize_count")]
-    cache_creation_input_tokens: Option<u64>,
+    #[serde(deserialize_with = "deserialize_token_count")]
+    cache_read_input_tokens: Option<TokenCount>,
+    #[serde(deserialize_with = "deserialize_token_count")]
+    cache_creation_input_tokens: Option<TokenCount>,
     /// Perplexity.
-    #[serde(deserialize_with = "deserialize_count")]
-    reasoning_tokens: Option<u64>,
+    #[serde(deserialize_with = "deserialize_token_count")]
+    reasoning_tokens: Option<TokenCount>,
     /// US dollars (OpenRouter), or an object with a total (Perplexity).
     cost: Option<Value>,
     cost_details: Option<Value>,
@@ -205,20 +207,20 @@ pub(super) struct OpenaiChatUsage {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct OpenaiChatPromptDetails {
-    #[serde(deserialize_with = "deserialize_count")]
-    cached_tokens: Option<u64>,
-    #[serde(deserialize_with = "deserialize_count")]
-    cache_write_tokens: Option<u64>,
+    #[serde(deserialize_with = "deserialize_token_count")]
+    cached_tokens: Option<TokenCount>,
+    #[serde(deserialize_with = "deserialize_token_count")]
+    cache_write_tokens: Option<TokenCount>,
     /// DashScope.
-    #[serde(deserialize_with = "deserialize_count")]
-    cache_creation_input_tokens: Option<u64>,
+    #[serde(deserialize_with = "deserialize_token_count")]
+    cache_creation_input_tokens: Option<TokenCount>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct OpenaiChatCompletionDetails {
-    #[serde(deserialize_with = "deserialize_count")]
-    reasoning_tokens: Option<u64>,
+    #[serde(deserialize_with = "deserialize_token_count")]
+    reasoning_tokens: Option<TokenCount>,
 }
 
 impl OpenaiChatUsage {
@@ -234,7 +236,7 @@ impl OpenaiChatUsage {
         let mut output = self.completion_tokens;
         if let (Some(input), Some(out), Some(reasoning_count)) = (self.prompt_tokens, output, reasoning) {
             let all = input.saturating_add(out).saturating_add(reasoning_count);
-            if reasoning_count > 0
+            if reasoning_count > TokenCount::ZERO
                 && (self.total_tokens == Some(all)
                     || completion_excludes_reasoning && self.total_tokens.is_none())
             {

@@ -52,7 +52,7 @@ pub(super) fn decode_request_body(body: &[u8]) -> Result<ServerRequest, String> 
         system_prompt: body.take_string("instructions"),
         temperature: body.take_f64("temperature"),
         top_p: body.take_f64("top_p"),
-        max_output_tokens: body.take_u64("max_output_tokens"),
+        max_output_tokens: body.take_token_count("max_output_tokens"),
         tools: body.take_array("tools").into_iter().map(decode_tool).collect(),
         tool_choice: body.take_with("tool_choice", decode_tool_choice),
         parallel_tool_calls: body.take_bool("parallel_tool_calls"),

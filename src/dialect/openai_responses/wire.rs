@@ -1,8 +1,8 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::chat::{NanoDollars, Usage};
-use crate::dialect::wire_json::deserialize_count;
+use crate::chat::{NanoDollars, TokenCount, Usage};
+use crate::dialect::wire_json::{deserialize_count, deserialize_token_count};
 
 /// Event fields that slalom does not use, sorted.
 pub(super) const IGNORED_EVENT_FIELDS: &[&str] = &[
@@ -89,10 +89,10 @@ pub(super) struct OpenaiResponsesEvent {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct OpenaiResponsesUsage {
-    #[serde(deserialize_with = "deserialize_count")]
-    input_tokens: Option<u64>,
-    #[serde(deserialize_with = "deserialize_count")]
-    output_tokens: Option<u64>,
+    #[serde(deserialize_with = "deserialize_token_count")]
+    input_tokens: Option<TokenCount>,
+    #[serde(deserialize_with = "deserialize_token_count")]
+    output_tokens: Option<TokenCount>,
     input_tokens_details: Option<OpenaiResponsesInputDetails>,
     output_tokens_details: Option<OpenaiResponsesOutputDetails>,
     /// OpenRouter: US dollars.
@@ -105,17 +105,17 @@ pub(super) struct OpenaiResponsesUsage {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct OpenaiResponsesInputDetails {
-    #[serde(deserialize_with = "deserialize_count")]
-    cached_tokens: Option<u64>,
-    #[serde(deserialize_with = "deserialize_count")]
-    cache_write_tokens: Option<u64>,
+    #[serde(deserialize_with = "deserialize_token_count")]
+    cached_tokens: Option<TokenCount>,
+    #[serde(deserialize_with = "deserialize_token_count")]
+    cache_write_tokens: Option<TokenCount>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct OpenaiResponsesOutputDetails {
-    #[serde(deserialize_with = "deserialize_count")]
-    reasoning_tokens: Option<u64>,
+    #[serde(deserialize_with = "deserialize_token_count")]
+    reasoning_tokens: Option<TokenCount>,
 }
 
 impl OpenaiResponsesUsage {

@@ -77,9 +77,11 @@ impl CallLimit {
             CallMetric::FirstTokenMilliseconds => answer.first_token.map(milliseconds),
             CallMetric::CostUsd => answer.cost_usd,
             // An estimated count is not reliable enough.
-            CallMetric::OutputTokens => {
-                answer.usage.output_tokens.filter(|_| !answer.usage.is_estimated).map(|count| count as f64)
-            }
+            CallMetric::OutputTokens => answer
+                .usage
+                .output_tokens
+                .filter(|_| !answer.usage.is_estimated)
+                .map(|count| count.get() as f64),
         }
     }
 }

@@ -21,7 +21,7 @@ use super::test_assertions::{contains as plain_contains, parse, try_parse};
 use super::text_match::{CaseRule, MatchPosition, TextMatch};
 use super::tool_call::CallsTool;
 use super::*;
-use crate::chat::{ToolCall, Usage};
+use crate::chat::{TokenCount, ToolCall, Usage};
 use crate::eval::GradableAnswer;
 use crate::eval::length_unit::LengthUnit;
 use crate::eval::verdict::{AssertionKind, Verdict};
@@ -69,7 +69,7 @@ fn unknown_metric_is_unscored() {
         for negation in ["", "not-"] {
             assert_eq!(grade_text(&limit(negation, 5.0), "x").0, Verdict::Unscored, "{metric:?}");
         }
-        let usage = Usage { output_tokens: Some(5), ..Usage::default() };
+        let usage = Usage { output_tokens: Some(TokenCount::new(5)), ..Usage::default() };
         let known = GradableAnswer {
             cost_usd: Some(5.0),
             latency: Some(Duration::from_millis(5)),

@@ -9,14 +9,14 @@ use super::super::backoff::full_jitter_delay;
 use super::super::health_signal::{AttemptRole, BreakerTransition, HealthSignal};
 use super::next_step::AttemptStep;
 use super::{CallExecution, first_token_timeout};
-use crate::chat::{Failure, FailureClass, FailurePhase, Usage};
+use crate::chat::{Failure, FailureClass, FailurePhase, TokenCount, Usage};
 use crate::provider::Target;
 use crate::route::failure_reaction::reaction_to;
 use crate::route::observer::{BreakerOpened, CallEvent};
 use crate::route::store::{CallChange, HealthFeedback};
 
 /// With fewer output tokens, the time per token is mostly noise.
-const MIN_TOKENS_FOR_RATE: u64 = 8;
+const MIN_TOKENS_FOR_RATE: TokenCount = TokenCount::new(8);
 
 impl CallExecution<'_> {
     /// Whether the caller's time limit or the shared deadline ended the attempt, rather than the candidate's
@@ -123,6 +123,6 @@ fn latencies_ms(first: Option<Duration>, total: Duration, usage: &Usage) -> [Opt
     let Some(first) = first else { return [None, None] };
     let milliseconds = |duration: Duration| duration.as_secs_f64() * 1000.0;
     let tokens = usage.output_tokens.filter(|tokens| *tokens >= MIN_TOKENS_FOR_RATE);
-    let token = tokens.map(|tokens| milliseconds(total.saturating_sub(first)) / tokens as f64);
+    let token = tokens.map(|tokens| milliseconds(total.saturating_sub(first)) / tokens.get() as f64);
     [Some(milliseconds(first)), token]
 }

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::usage_cost;
 use crate::catalog::Cost;
-use crate::chat::{EmbeddingRequest, EmbeddingResponse, Failure, FailureClass, Request, Usage};
+use crate::chat::{EmbeddingRequest, EmbeddingResponse, Failure, FailureClass, Request, TokenCount, Usage};
 use crate::provider::{Target, embed_texts};
 use crate::route::backoff::full_jitter_delay;
 use crate::route::call_options::CallOptions;
@@ -37,8 +37,10 @@ impl Router {
         observer: &mut dyn Observer,
     ) -> Result<Result<EmbeddingResponse, Failure>, StopReason> {
         // For limits and budget, embeddings count as a prompt without output.
-        let equivalent =
-            Request { max_output_tokens: Some(0), ..Request::from_prompt(request.texts.concat()) };
+        let equivalent = Request {
+            max_output_tokens: Some(TokenCount::ZERO),
+            ..Request::from_prompt(request.texts.concat())
+        };
         let usage_of = |response: &EmbeddingResponse| (response.usage, usage_cost(target, &response.usage));
         let (policy, deadline) =
             (RoutePolicy::default(), Instant::now() + options.timeout.unwrap_or(DEFAULT_EMBEDDING_TIMEOUT));

@@ -122,9 +122,12 @@ fn check_rate_limits(
             .map(|until| (CapacityLimit::RequestsPerMinute(max), until))
     });
     let tokens = admission.limits.tokens_per_minute.and_then(|max| {
-        blocked_until(signed(max), signed(admission.expected_tokens), signed(queued.tokens), |bucket| {
-            bucket.tokens
-        })
+        blocked_until(
+            signed(max.get()),
+            signed(admission.expected_tokens.get()),
+            signed(queued.tokens.get()),
+            |bucket| bucket.tokens,
+        )
         .map(|until| (CapacityLimit::TokensPerMinute(max), until))
     });
     requests.into_iter().chain(tokens).max_by_key(|(_, until)| *until)

@@ -27,7 +27,7 @@ pub(super) fn admission_request(
         keys,
         limits,
         in_flight: 0,
-        expected_tokens: expected.input_tokens.unwrap_or(0) + expected.output_tokens.unwrap_or(0),
+        expected_tokens: [expected.input_tokens, expected.output_tokens].into_iter().flatten().sum(),
         expected_cost: expected_cost(target, &expected),
         daily_budget,
         is_simulated: target.provider.simulated,

@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 use super::tests::*;
 use super::*;
 use crate::catalog::{ModelFacts, Pricing, TokenPrices};
-use crate::chat::NanoDollars;
+use crate::chat::{NanoDollars, TokenCount};
 use crate::ledger::Ledger;
 use crate::provider::scripted_transport::ScriptedReply;
 use crate::route::OnExceeded;
@@ -241,7 +241,7 @@ async fn expired_reservation_counts_as_spent() {
         since: START_MS - 31_000,
         until,
         nano_dollars: NanoDollars::new(300_000),
-        tokens: 0,
+        tokens: TokenCount::ZERO,
     };
     // One has expired, and the end of the other is implausible.
     let (expired, implausible) = (lease("x", START_MS - 1000), lease("y", START_MS + 5 * 86_400_000));
@@ -310,7 +310,8 @@ async fn small_call_waits_behind_larger_reservation() {
     let route = &priced_route(&[("a", Some(1000))]);
     let call = |max_tokens: Option<u64>, after: u64| async move {
         tokio::time::sleep(Duration::from_millis(after)).await;
-        let request = Request { max_output_tokens: max_tokens, ..Request::from_prompt("hi") };
+        let request =
+            Request { max_output_tokens: max_tokens.map(TokenCount::new), ..Request::from_prompt("hi") };
         let plan = router.plan(route, &request, options);
         assert!(router.run(plan, &mut SilentObserver).await.outcome.is_ok());
         tokio::time::Instant::now()

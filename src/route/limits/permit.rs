@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::run_budget::Reservation;
 use super::{BudgetWarning, LimiterState, lock};
 use crate::catalog::Cost;
-use crate::chat::{NanoDollars, Usage};
+use crate::chat::{NanoDollars, TokenCount, Usage};
 use crate::route::spans::utc_day;
 use crate::route::store::{AdmissionGrant, AdmissionRequest, CallChange, Lease, RateBucket, Spend};
 
@@ -132,9 +132,12 @@ impl Permit {
     /// Replaces the expected tokens in the rate bucket with the actual ones.
     fn correct_rate_bucket(&self, usage: Option<&Usage>, answered: bool) {
         let used = match usage {
-            Some(usage) => usage.input_tokens.zip(usage.output_tokens).map(|(input, output)| input + output),
+            Some(usage) => usage
+                .input_tokens
+                .zip(usage.output_tokens)
+                .map(|(input, output)| input.saturating_add(output)),
             // A rejected request uses no tokens.
-            None => (!answered).then_some(0),
+            None => (!answered).then_some(TokenCount::ZERO),
         };
         let Some(used) = used else { return };
         let tokens = signed(used) - signed(self.request.expected_tokens);
@@ -179,8 +182,8 @@ impl Permit {
     }
 }
 
-fn signed(tokens: u64) -> i64 {
-    i64::try_from(tokens).unwrap_or(i64::MAX / 2)
+fn signed(tokens: TokenCount) -> i64 {
+    i64::try_from(tokens.get()).unwrap_or(i64::MAX / 2)
 }
 
 impl Drop for Permit {

@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 use futures_util::stream::FuturesUnordered;
 
 use super::*;
-use crate::chat::{FailureClass, NanoDollars};
+use crate::chat::{FailureClass, NanoDollars, TokenCount};
 use crate::ledger::Ledger;
 use crate::provider::scripted_transport::{ScriptedEnding, ScriptedReply};
 use crate::provider::{Provider, ProviderLimits};
@@ -86,7 +86,7 @@ fn lease_until(holder: &str, end: i64) -> Lease {
         since: START_MS,
         until: START_MS + end,
         nano_dollars: NanoDollars::ZERO,
-        tokens: 0,
+        tokens: TokenCount::ZERO,
     }
 }
 
@@ -298,7 +298,8 @@ async fn requests_per_minute_delays_calls() {
 
 #[tokio::test(start_paused = true)]
 async fn tokens_per_minute_estimate_is_corrected_by_usage() {
-    let limits = ProviderLimits { tokens_per_minute: Some(1000), ..ProviderLimits::default() };
+    let limits =
+        ProviderLimits { tokens_per_minute: Some(TokenCount::new(1000)), ..ProviderLimits::default() };
     let route = route_with_limits(&["a"], limits);
     let fixture = with_limit_waiting(RouteFixture::new([("a", vec![slow_reply(1)])]));
     run_calls(&fixture, &route, 3).await;
@@ -307,7 +308,7 @@ async fn tokens_per_minute_estimate_is_corrected_by_usage() {
     run_calls(&fixture, &route, 5).await;
     assert_eq!(request_seconds(&fixture), [0, 0, 1, 1, 2], "three tokens each");
     // A request larger than the whole limit is sent alone.
-    let limits = ProviderLimits { tokens_per_minute: Some(10), ..ProviderLimits::default() };
+    let limits = ProviderLimits { tokens_per_minute: Some(TokenCount::new(10)), ..ProviderLimits::default() };
     let fixture = with_limit_waiting(RouteFixture::new([("a", vec![slow_reply(1)])]));
     run_calls(&fixture, &route_with_limits(&["a"], limits), 2).await;
     assert_eq!(request_seconds(&fixture), [0, 61]);

@@ -1,7 +1,7 @@
 //! What admission asks for, what it depends on, and what it decides.
 
 use super::{HealthRow, Lease, LeaseTotals, RateBucket, TargetKeys};
-use crate::chat::NanoDollars;
+use crate::chat::{NanoDollars, TokenCount};
 use crate::provider::ProviderLimits;
 use crate::route::daily_budget::DailyBudget;
 use crate::route::keys::RESERVATION_SCOPES;
@@ -21,7 +21,7 @@ pub struct AdmissionRequest {
     pub limits: ProviderLimits,
     /// Calls of this process in flight at the provider; without an adaptive limit, they hold no leases.
     pub in_flight: u64,
-    pub expected_tokens: u64,
+    pub expected_tokens: TokenCount,
     /// `None` if the price is unknown.
     pub expected_cost: Option<NanoDollars>,
     pub daily_budget: Option<DailyBudget>,
@@ -31,7 +31,7 @@ pub struct AdmissionRequest {
 impl AdmissionRequest {
     pub(crate) fn lease_in(&self, scope: &str, nano_dollars: NanoDollars, now: i64) -> Lease {
         let (scope, holder) = (scope.to_owned(), self.lease_holder.clone());
-        Lease { scope, holder, since: now, until: now + LEASE_MS, nano_dollars, tokens: 0 }
+        Lease { scope, holder, since: now, until: now + LEASE_MS, nano_dollars, tokens: TokenCount::ZERO }
     }
 
     pub(crate) fn reservation_scope(&self) -> &'static str {

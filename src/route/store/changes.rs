@@ -8,7 +8,7 @@ use super::super::failure_reaction::Cooldown;
 use super::super::health_signal::{AttemptRole, BreakerTransition, HealthSignal};
 use super::super::spans::to_millis;
 use super::{HealthRow, Lease, PassRateRow, RateBucket, Spend, TargetKeys, WeightRow};
-use crate::chat::FailureClass;
+use crate::chat::{FailureClass, TokenCount};
 
 /// The result of an attempt.
 #[derive(Clone, Debug)]
@@ -48,7 +48,7 @@ pub enum CallChange {
     /// Adds a call to the running statistics of a route.
     AddRouteCall {
         route: String,
-        output_tokens: u64,
+        output_tokens: TokenCount,
         cached_share: f64,
     },
     SetLeader {

@@ -1,6 +1,6 @@
 //! Leases, rate buckets, and spending.
 
-use crate::chat::NanoDollars;
+use crate::chat::{NanoDollars, TokenCount};
 
 /// Totals of a scope's leases.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,13 +11,13 @@ pub struct LeaseTotals {
     /// Reserved money.
     pub nano_dollars: NanoDollars,
     /// Expected tokens.
-    pub tokens: u64,
+    pub tokens: TokenCount,
 }
 
 impl Default for LeaseTotals {
     /// The totals of a scope without leases.
     fn default() -> Self {
-        Self { count: 0, earliest_expiry: 0, nano_dollars: NanoDollars::ZERO, tokens: 0 }
+        Self { count: 0, earliest_expiry: 0, nano_dollars: NanoDollars::ZERO, tokens: TokenCount::ZERO }
     }
 }
 
@@ -32,7 +32,7 @@ pub struct Lease {
     /// Reserved money.
     pub nano_dollars: NanoDollars,
     /// Expected tokens.
-    pub tokens: u64,
+    pub tokens: TokenCount,
 }
 
 /// Requests started within one second, and their tokens.
@@ -40,7 +40,9 @@ pub struct Lease {
 pub struct RateBucket {
     /// Seconds since 1970.
     pub second: i64,
+    /// Signed, because a later correction can subtract.
     pub requests: i64,
+    /// Signed, like the requests.
     pub tokens: i64,
 }
 

@@ -1,5 +1,7 @@
 //! Running statistics of routes, pass rates on golden sets, and weights set from them.
 
+use crate::chat::TokenCount;
+
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RouteStatsRow {
     /// Decayed mean of output tokens.
@@ -16,9 +18,9 @@ impl RouteStatsRow {
     /// Beyond this many calls, older ones count less and less.
     pub const MAX_CALLS: f64 = 50.0;
 
-    pub fn record_call(&mut self, output_tokens: u64, cached_share: f64) {
+    pub fn record_call(&mut self, output_tokens: TokenCount, cached_share: f64) {
         self.calls = (self.calls + 1.0).min(Self::MAX_CALLS);
-        self.output_tokens += (output_tokens as f64 - self.output_tokens) / self.calls;
+        self.output_tokens += (output_tokens.get() as f64 - self.output_tokens) / self.calls;
         self.cached_share += (cached_share - self.cached_share) / self.calls;
     }
 }
@@ -53,11 +55,11 @@ mod tests {
     #[test]
     fn means_follow_recent_calls() {
         let mut row = RouteStatsRow::default();
-        row.record_call(100, 0.0);
-        row.record_call(300, 1.0);
+        row.record_call(TokenCount::new(100), 0.0);
+        row.record_call(TokenCount::new(300), 1.0);
         assert_eq!((row.output_tokens, row.cached_share, row.calls), (200.0, 0.5, 2.0));
         for _ in 0..1000 {
-            row.record_call(10, 0.0);
+            row.record_call(TokenCount::new(10), 0.0);
         }
         assert!((row.output_tokens - 10.0).abs() < 1.0 && row.calls == RouteStatsRow::MAX_CALLS);
     }
