@@ -25,6 +25,12 @@ pub(crate) use route_strategy::{parse_strategy, strategies_with_weights, strateg
 
 use strategy_type::StrategyType;
 
-/// The table of all strategies, in the same order as the documentation. The first one is the default.
-static STRATEGIES: &[&StrategyType] =
-    &[&priority::PRIORITY, &cheapest::CHEAPEST, &fastest::FASTEST, &balanced::BALANCED, &weighted::WEIGHTED];
+/// The table of all strategies, in the same order as the documentation.
+static STRATEGIES: &[&StrategyType] = &[
+    // The default.
+    &priority::PRIORITY,
+    &cheapest::CHEAPEST,
+    &fastest::FASTEST,
+    &balanced::BALANCED,
+    &weighted::WEIGHTED,
+];
