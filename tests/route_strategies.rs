@@ -1,8 +1,11 @@
 //! Candidate order, quality floors, cost limits, conditions, and conversations in routes.
 
+use std::process::Stdio;
+use std::time::Duration;
+
 use serde_json::Value;
 
-use crate::harness::{CliHarness, CliOutput};
+use crate::harness::{CliHarness, CliOutput, CountingSimulator};
 
 const ROUTES: &str = r#"version: 1
 defaults: {route: cheap}
@@ -111,6 +114,30 @@ fn weighted_sticky_by_keeps_candidate() {
     cli.run(&["route", "canary", "hi", "-p", "customer=7", "-p", "other=1"])
         .assert_exit_code(2)
         .assert_stderr_contains(&["unused variable `other`"]);
+}
+
+#[test]
+fn least_busy_avoids_provider_with_calls_of_another_process() {
+    let simulator = CountingSimulator::with_latency(Duration::from_secs(30));
+    let limited = simulator.routes_yaml().replace("/v1}", "/v1, limits: {concurrency: 4}}");
+    let route = "  spread: {strategy: least-busy, candidates: [sim-openai/good, sim-gemini/good]}\n";
+    let cli = CliHarness::new().with_file("routes.yaml", &format!("{limited}routes:\n{route}"));
+    let arguments = ["--ledger", "ledger.db", "route", "spread", "hi"];
+    let dry_run = [&arguments[..], &["--dry-run"]].concat();
+    let plan = run_json(&cli, &[&dry_run[..], &["--json"]].concat());
+    assert_eq!(model_name(&plan["candidates"][0]), "sim-openai/good");
+    assert_eq!(plan["candidates"][0]["in_flight"], 0);
+    let mut child = cli.command(&arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    simulator.wait_for_requests(1);
+    let plan = run_json(&cli, &[&dry_run[..], &["--json"]].concat());
+    let table = cli.run(&dry_run).assert_exit_code(0).stdout;
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(model_name(&plan["candidates"][0]), "sim-gemini/good");
+    let busy = &plan["candidates"][1];
+    assert_eq!((busy["in_flight"].as_u64(), busy["concurrency"].as_u64()), (Some(1), Some(4)));
+    let order = "order: least-busy, by calls in flight relative to the concurrency of the provider";
+    assert!(table.starts_with(order) && table.contains("1 of 4 calls in flight"), "{table}");
 }
 
 #[test]

@@ -344,7 +344,10 @@ fn invalid_value_error_cases() {
     };
     for (entry, expected) in [
         ("strategy: cheepest", "did you mean `cheapest`?"),
-        ("strategy: x", "use one of these values: priority, cheapest, fastest, balanced, weighted"),
+        (
+            "strategy: x",
+            "use one of these values: priority, cheapest, fastest, least-busy, balanced, weighted",
+        ),
         ("strategy:", "missing value: expected a string"),
         ("wiegh: {cost: 1}", "did you mean `weigh`?"),
         ("strategy: balanced\n    weigh: {cots: 1}", "did you mean `cost`?"),

@@ -6,6 +6,7 @@ mod balanced;
 mod cheapest;
 mod exploration;
 mod fastest;
+mod least_busy;
 mod options;
 mod priority;
 mod ranking;
@@ -31,6 +32,7 @@ static STRATEGIES: &[&StrategyType] = &[
     &priority::PRIORITY,
     &cheapest::CHEAPEST,
     &fastest::FASTEST,
+    &least_busy::LEAST_BUSY,
     &balanced::BALANCED,
     &weighted::WEIGHTED,
 ];
