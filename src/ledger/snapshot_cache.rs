@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use super::ledger_state::lock;
 use super::{Ledger, LedgerTables, SqlResult};
@@ -10,16 +11,28 @@ use crate::route::store::{CandidateRows, Snapshot, SnapshotKeys, StoreError};
 /// Maximum number of snapshots kept; a process uses few routes.
 const MAX_SNAPSHOTS: usize = 64;
 
+/// How long a snapshot is used without checking for changes. Each check locks the file for an instant, and a
+/// process may start thousands of calls per second.
+const CHECK_INTERVAL: Duration = Duration::from_millis(1);
+
 /// The snapshots that were read since the last change.
 #[derive(Default)]
 pub(super) struct SnapshotCache {
     /// Changes with every write of another connection, and with the connection that is read.
     version: Option<(u64, i64)>,
+    checked_at: Option<Instant>,
     snapshots: HashMap<SnapshotKeys, Arc<Snapshot>>,
 }
 
 impl Ledger {
     pub(super) fn cached_snapshot(&self, keys: &SnapshotKeys) -> Result<Arc<Snapshot>, StoreError> {
+        let cache = lock(&self.snapshots);
+        if cache.checked_at.is_some_and(|at| at.elapsed() < CHECK_INTERVAL)
+            && let Some(snapshot) = cache.snapshots.get(keys)
+        {
+            return Ok(Arc::clone(snapshot));
+        }
+        drop(cache);
         self.read_tables(|rows| {
             let version = rows.data_version()?;
             let mut cache = lock(&self.snapshots);
@@ -27,6 +40,7 @@ impl Ledger {
                 cache.snapshots.clear();
                 cache.version = version;
             }
+            cache.checked_at = Some(Instant::now());
             if let Some(snapshot) = cache.snapshots.get(keys) {
                 return Ok(Arc::clone(snapshot));
             }
