@@ -20,7 +20,7 @@ use super::set_folder::SetFolder;
 use super::yaml::Spanned;
 use crate::chat::{Request, Tool};
 use crate::eval::{
-    Assertion, AssertionContext, Case, CaseMetadata, CasePrompt, CaseRenderer, SourceLocation,
+    AssertionContext, BuiltAssertion, Case, CaseMetadata, CasePrompt, CaseRenderer, SourceLocation,
 };
 
 pub(super) struct CaseBuilder {
@@ -51,9 +51,7 @@ pub(super) struct BuiltCase {
     /// One request per selected prompt.
     pub(super) requests: Vec<Request>,
     /// The set's assertions come before the case's own.
-    pub(super) assertions: Vec<Assertion>,
-    /// One identity per assertion, in the same order.
-    pub(super) identities: Vec<Value>,
+    pub(super) assertions: Vec<BuiltAssertion>,
 }
 
 /// The serialized form of a case in the row store.
@@ -105,8 +103,7 @@ impl CaseBuilder {
         let span = || entry.id.span.clone();
         let caches = &mut *self.caches.borrow_mut();
         let base = self.build_base_request(entry.request.as_ref(), &mut caches.requests, problems);
-        let (assertions, identities) =
-            self.build_assertions(entry, source, &base.tools, &caches.assertions, problems);
+        let assertions = self.build_assertions(entry, source, &base.tools, &caches.assertions, problems);
         if self.shared_assertions.is_empty() && entry.assert.is_empty() {
             let hint = "add `assert:` (without assertions, every answer passes)";
             problems.push(Diagnostic::new(format!("case `{id}`{source} has no assertions"), span(), hint));
@@ -131,7 +128,7 @@ impl CaseBuilder {
             }
             requests.push(request);
         }
-        (problems.len() == problems_before).then_some(BuiltCase { requests, assertions, identities })
+        (problems.len() == problems_before).then_some(BuiltCase { requests, assertions })
     }
 
     /// A request without messages. `settings` are the case's own.
@@ -145,7 +142,7 @@ impl CaseBuilder {
         requests.build(merged.as_ref().unwrap_or(&self.request_defaults), problems)
     }
 
-    /// Builds the set's shared assertions, then the case's own, each with its identity.
+    /// Builds the set's shared assertions, then the case's own.
     fn build_assertions(
         &self,
         entry: &CaseEntry,
@@ -153,9 +150,9 @@ impl CaseBuilder {
         tools: &[Tool],
         assertion_caches: &AssertionCaches,
         problems: &mut Vec<Diagnostic>,
-    ) -> (Vec<Assertion>, Vec<Value>) {
+    ) -> Vec<BuiltAssertion> {
         let id = &entry.id.value;
-        let (mut assertions, mut identities) = (Vec::new(), Vec::new());
+        let mut assertions = Vec::with_capacity(self.shared_assertions.len() + entry.assert.len());
         let resources =
             CaseResources { folder: &self.folder, variables: &entry.vars, caches: assertion_caches };
         let context = AssertionContext {
@@ -171,10 +168,7 @@ impl CaseBuilder {
             self.shared_assertions.iter().map(|assertion| (assertion, true)).chain(own)
         {
             match assertion.parse(context) {
-                Ok(built) => {
-                    identities.push(built.identity());
-                    assertions.push(built.assertion);
-                }
+                Ok(built) => assertions.push(built),
                 Err(AssertionDiagnostic { problem, is_case_fault }) => {
                     // Report a wrong shared assertion once. If a case does not fit it, report the case.
                     let span = problem.span.filter(|_| !(is_case_fault && is_shared));
@@ -190,7 +184,7 @@ impl CaseBuilder {
                 }
             }
         }
-        (assertions, identities)
+        assertions
     }
 
     /// Serializes a valid case for later; `file` is an index into `files`.
@@ -224,7 +218,7 @@ impl CaseRenderer for CaseBuilder {
             metadata,
             request: built.requests.pop()?,
             reference: entry.reference,
-            assertions: built.assertions,
+            assertions: built.assertions.into_iter().map(|built| built.assertion).collect(),
             location: line
                 .zip(self.files.get(file))
                 .map(|(line, path)| SourceLocation { path: Arc::clone(path), line }),
@@ -249,7 +243,7 @@ mod tests {
     use std::path::Path;
 
     use crate::config::{FileAccess, yaml};
-    use crate::eval::Digest;
+    use crate::eval::{Assertion, Digest};
 
     /// Covers values that could be lost between the two builds: numbers, spans, maps, files, and settings.
     const CASES: &str = r#"
@@ -292,7 +286,8 @@ mod tests {
             assert_eq!((&prompt.request, &prompt.reference), (&built.requests[0], &reference), "{id}");
             let again = builder.render_case(metadata, &row, 0).unwrap();
             assert_eq!(again.request, built.requests[0], "{id}");
-            assert_eq!(format!("{:?}", again.assertions), format!("{:?}", built.assertions), "{id}");
+            let assertions: Vec<&Assertion> = built.assertions.iter().map(|built| &built.assertion).collect();
+            assert_eq!(format!("{:?}", again.assertions), format!("{assertions:?}"), "{id}");
             assert_eq!((again.reference, again.location.map(|written| written.line)), (reference, line));
         }
     }

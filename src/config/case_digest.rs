@@ -1,5 +1,6 @@
 //! The digest of a case, which covers everything that is sent, the reference, and the assertions.
 
+use serde::Serialize;
 use serde_json::{Number, Value, json};
 
 use crate::chat::{PromptCacheTtl, Request, ResponseFormat, Tool, ToolChoice};
@@ -9,21 +10,21 @@ use crate::eval::Digest;
 pub(super) fn compute_case_digest(
     request: &Request,
     reference: Option<&str>,
-    assertions: Vec<Value>,
+    assertions: &[Value],
 ) -> Digest {
-    // The macro would serialize the values again instead of moving them.
-    let parts = [
-        ("request", request_identity(request)),
-        ("reference", json!(reference)),
-        ("assertions", Value::Array(assertions)),
-    ];
-    let mut identity = Value::Object(parts.map(|(key, part)| (key.to_owned(), part)).into_iter().collect());
-    canonicalize(&mut identity);
-    Digest::of([identity.to_string()])
+    let mut json = CanonicalJson(Vec::with_capacity(1024));
+    json.write_text(r#"{"assertions":"#);
+    json.write_list(assertions);
+    json.write_text(r#","reference":"#);
+    json.write_scalar(&reference);
+    json.write_text(r#","request":"#);
+    json.write_object(request_identity(request).iter().map(|(key, field)| (*key, field)));
+    json.write_text("}");
+    Digest::of([json.0])
 }
 
 /// Everything that is sent. Destructures every field, so that a new field of `Request` cannot be forgotten.
-fn request_identity(request: &Request) -> Value {
+fn request_identity(request: &Request) -> [(&'static str, Value); 14] {
     let Request {
         system_prompt: system,
         messages,
@@ -61,30 +62,75 @@ fn request_identity(request: &Request) -> Value {
         PromptCacheTtl::ProviderDefault => "short",
         PromptCacheTtl::OneHour => "long",
     });
-    json!({
-        "system": system, "messages": messages, "temperature": temperature, "top_p": top_p,
-        "max_tokens": max_tokens, "stop": stop, "seed": seed, "tools": tools, "tool_choice": tool_choice,
-        "parallel_tool_calls": parallel_tool_calls, "schema": schema,
-        "effort": effort.map(|effort| effort.to_string()), "cache": cache, "options": options,
-    })
+    [
+        ("system", json!(system)),
+        ("messages", json!(messages)),
+        ("temperature", json!(temperature)),
+        ("top_p", json!(top_p)),
+        ("max_tokens", json!(max_tokens)),
+        ("stop", json!(stop)),
+        ("seed", json!(seed)),
+        ("tools", Value::Array(tools)),
+        ("tool_choice", json!(tool_choice)),
+        ("parallel_tool_calls", json!(parallel_tool_calls)),
+        ("schema", json!(schema)),
+        ("effort", json!(effort.map(|effort| effort.to_string()))),
+        ("cache", json!(cache)),
+        ("options", json!(options)),
+    ]
 }
 
-/// Gives equivalent JSON the same form: sorted keys, and integers without a fraction.
-fn canonicalize(value: &mut Value) {
-    match value {
-        Value::Array(items) => items.iter_mut().for_each(canonicalize),
-        Value::Object(fields) => {
-            if !fields.keys().is_sorted() {
-                fields.sort_keys();
+/// Writes equivalent JSON in the same form: sorted keys, and integers without a fraction.
+struct CanonicalJson(Vec<u8>);
+
+impl CanonicalJson {
+    fn write_text(&mut self, text: &str) {
+        self.0.extend_from_slice(text.as_bytes());
+    }
+
+    fn write_scalar(&mut self, scalar: &impl Serialize) {
+        // Writing a scalar to memory always succeeds.
+        let _ = serde_json::to_writer(&mut self.0, scalar);
+    }
+
+    fn write_value(&mut self, value: &Value) {
+        match value {
+            Value::Array(items) => self.write_list(items),
+            Value::Object(fields) => {
+                self.write_object(fields.iter().map(|(key, field)| (key.as_str(), field)));
             }
-            fields.values_mut().for_each(canonicalize);
+            Value::Number(number) => match as_integer(number) {
+                Some(integer) => self.write_scalar(&integer),
+                None => self.write_scalar(number),
+            },
+            Value::Null | Value::Bool(_) | Value::String(_) => self.write_scalar(value),
         }
-        Value::Number(number) => {
-            if let Some(integer) = as_integer(number) {
-                *number = integer;
+    }
+
+    fn write_list(&mut self, items: &[Value]) {
+        self.write_text("[");
+        for (index, item) in items.iter().enumerate() {
+            if index > 0 {
+                self.write_text(",");
             }
+            self.write_value(item);
         }
-        Value::Null | Value::Bool(_) | Value::String(_) => {}
+        self.write_text("]");
+    }
+
+    fn write_object<'v>(&mut self, fields: impl Iterator<Item = (&'v str, &'v Value)>) {
+        let mut fields: Vec<(&str, &Value)> = fields.collect();
+        fields.sort_unstable_by_key(|(key, _)| *key);
+        self.write_text("{");
+        for (index, (key, field)) in fields.into_iter().enumerate() {
+            if index > 0 {
+                self.write_text(",");
+            }
+            self.write_scalar(&key);
+            self.write_text(":");
+            self.write_value(field);
+        }
+        self.write_text("}");
     }
 }
 
@@ -102,9 +148,10 @@ mod tests {
 
     #[test]
     fn equivalent_json_canonicalizes_equally() {
-        let canonical = |mut value: Value| {
-            canonicalize(&mut value);
-            value.to_string()
+        let canonical = |value: Value| {
+            let mut json = CanonicalJson(Vec::new());
+            json.write_value(&value);
+            String::from_utf8(json.0).unwrap()
         };
         let a = json!({"b": [1.0, {"y": 1, "x": 2.5}], "a": 1e3});
         let b = json!({"a": 1000, "b": [1, {"x": 2.5, "y": 1}]});
@@ -113,12 +160,33 @@ mod tests {
         assert_eq!(canonical(json!(1e300)), json!(1e300).to_string());
     }
 
+    /// Runs stored by earlier versions can be resumed only if the digests of their cases stay the same.
+    #[test]
+    fn digest_covers_canonical_json() {
+        let request = Request {
+            system_prompt: Some("be \"brief\"\n".into()),
+            temperature: Some(1.0),
+            top_p: Some(0.25),
+            stop_sequences: vec!["é".into()],
+            ..Request::from_prompt("hi")
+        };
+        let assertions = [json!(["length", 1.0, "format", null, {"min": null, "max": 2.0}])];
+        let written = concat!(
+            r#"{"assertions":[["length",1,"format",null,{"max":2,"min":null}]],"reference":"r","request":{"#,
+            r#""cache":null,"effort":null,"max_tokens":null,"#,
+            r#""messages":[{"content":[{"text":"hi","type":"text"}],"role":"user"}],"#,
+            r#""options":{},"parallel_tool_calls":null,"schema":null,"seed":null,"stop":["é"],"#,
+            r#""system":"be \"brief\"\n","temperature":1,"tool_choice":null,"tools":[],"top_p":0.25}}"#,
+        );
+        assert_eq!(compute_case_digest(&request, Some("r"), &assertions), Digest::of([written]));
+    }
+
     #[test]
     fn every_request_field_changes_digest() {
         let of = |change: &dyn Fn(&mut Request)| {
             let mut request = Request::from_prompt("hi");
             change(&mut request);
-            compute_case_digest(&request, None, Vec::new())
+            compute_case_digest(&request, None, &[])
         };
         let tool =
             || FunctionTool { name: "f".into(), description: None, parameters: json!({}), strict: None };
@@ -145,8 +213,8 @@ mod tests {
             &|r| drop(r.provider_options.insert("openai".into(), serde_json::Map::new())),
         ];
         let mut digests: Vec<Digest> = changes.iter().map(|change| of(change)).collect();
-        digests.push(compute_case_digest(&Request::from_prompt("hi"), Some(""), Vec::new()));
-        digests.push(compute_case_digest(&Request::from_prompt("hi"), None, vec![Value::Null]));
+        digests.push(compute_case_digest(&Request::from_prompt("hi"), Some(""), &[]));
+        digests.push(compute_case_digest(&Request::from_prompt("hi"), None, &[Value::Null]));
         let count = digests.len();
         digests.sort();
         digests.dedup();

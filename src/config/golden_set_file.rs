@@ -4,6 +4,7 @@ use std::io;
 use std::path::Path;
 
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::assertions::AssertionEntry;
 use super::case_builder::CaseBuilder;
@@ -15,7 +16,7 @@ use super::prompt_templates::{MessageEntry, PromptEntries, PromptEntry, resolve_
 use super::request_entry::RequestEntry;
 use super::set_folder::{FileAccess, SetFolder};
 use super::yaml::{self, Spanned};
-use crate::eval::{CasesWriter, Digest, DigestBuilder, GoldenSet, NewCase};
+use crate::eval::{Assertion, BuiltAssertion, CasesWriter, Digest, DigestBuilder, GoldenSet, NewCase};
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -171,15 +172,17 @@ impl GoldenSetLoader<'_> {
         }
         let prompts = 0..self.builder.prompts.len();
         let Some(built) = self.builder.build_case(&entry, source, prompts, self.problems) else { return };
+        let (assertions, identities): (Vec<Assertion>, Vec<Value>) =
+            built.assertions.into_iter().map(BuiltAssertion::into_parts).unzip();
         let reference = entry.reference.as_deref();
-        let digest = |request| compute_case_digest(request, reference, built.identities.clone());
+        let digest = |request| compute_case_digest(request, reference, &identities);
         let digests: Vec<Digest> = built.requests.iter().map(digest).collect();
         for (digester, digest) in self.digesters.iter_mut().zip(&digests) {
             digester.update(digest.to_string());
         }
         let (tags, cluster) = (std::mem::take(&mut entry.tags), entry.cluster.take().map(Into::into));
         let row = self.builder.encode_row(entry, self.builder.files.len() - 1, line);
-        let new = NewCase { id: id.into(), digests, tags, cluster, assertions: &built.assertions, row: &row };
+        let new = NewCase { id: id.into(), digests, tags, cluster, assertions: &assertions, row: &row };
         if self.storage_error.is_none() {
             self.storage_error = self.cases.add(new).err();
         }

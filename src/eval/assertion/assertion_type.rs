@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::check::{Assertion, AssertionCheck};
 use super::compile_cache::CompileCache;
@@ -104,9 +104,11 @@ impl BuiltAssertion {
             && is_equal_json(&self.check_identity, &other.check_identity)
     }
 
-    /// Identifies the assertion in the digest of its case.
-    pub(crate) fn identity(&self) -> Value {
+    /// The assertion, and what identifies it in the digest of its case.
+    pub(crate) fn into_parts(self) -> (Assertion, Value) {
         let Assertion { name, weight, kind, threshold, .. } = &self.assertion;
-        serde_json::json!([name, weight, kind, threshold, self.check_identity])
+        let [name, weight, kind, threshold] = [json!(name), json!(weight), json!(kind), json!(threshold)];
+        let identity = Value::Array(vec![name, weight, kind, threshold, self.check_identity]);
+        (self.assertion, identity)
     }
 }

@@ -1,6 +1,6 @@
 //! `any-of` and `all-of`: several assertions combined into one.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::assertion_type::{AssertionParser, AssertionType, BuiltAssertion, ParsedCheck, ScoringMode};
 use super::check::{Assertion, AssertionCheck, CallMetric, CheckOutcome, LabelChoice};
@@ -36,8 +36,8 @@ fn combine(
         let which = if is_any_of { "every answer passes" } else { "no answer passes both" };
         return Err(format!("contains an assertion and its negation: {which}").into());
     }
-    let identities: Vec<Value> = members.iter().map(BuiltAssertion::identity).collect();
-    let members: Vec<Assertion> = members.into_iter().map(|member| member.assertion).collect();
+    let (members, identities): (Vec<Assertion>, Vec<Value>) =
+        members.into_iter().map(BuiltAssertion::into_parts).unzip();
     let weights: f64 = members.iter().map(|member| member.weight).sum();
     if threshold.is_some() && !is_any_of && weights == 0.0 {
         return Err("`threshold` needs at least one member with a `weight` above 0".into());
@@ -46,7 +46,7 @@ fn combine(
     let is_format = members.iter().all(|member| member.kind == AssertionKind::Format);
     let kind = if is_format { AssertionKind::Format } else { AssertionKind::Content };
     let check = Combination { is_any_of, members, threshold };
-    Ok(ParsedCheck { kind: Some(kind), ..ParsedCheck::new(check, json!(identities)) })
+    Ok(ParsedCheck { kind: Some(kind), ..ParsedCheck::new(check, Value::Array(identities)) })
 }
 
 #[derive(Debug)]
