@@ -59,7 +59,8 @@ pub(super) struct BuiltCase {
 struct StoredCase {
     vars: Map<String, Value>,
     reference: Option<String>,
-    assert: Vec<Value>,
+    #[serde(deserialize_with = "AssertionEntry::deserialize_stored")]
+    assert: Vec<AssertionEntry>,
     settings: Option<usize>,
     file: usize,
     line: Option<u64>,
@@ -102,7 +103,7 @@ impl CaseBuilder {
         let id = &entry.id.value;
         let span = || entry.id.span.clone();
         let caches = &mut *self.caches.borrow_mut();
-        let base = self.build_base_request(entry.request.as_ref(), &mut caches.requests, problems);
+        let base = self.build_base_request(entry.request.as_deref(), &mut caches.requests, problems);
         let assertions = self.build_assertions(entry, source, &base.tools, &caches.assertions, problems);
         if self.shared_assertions.is_empty() && entry.assert.is_empty() {
             let hint = "add `assert:` (without assertions, every answer passes)";
@@ -189,12 +190,12 @@ impl CaseBuilder {
 
     /// Serializes a valid case for later; `file` is an index into `files`.
     pub(super) fn encode_row(&mut self, entry: CaseEntry, file: usize, line: Option<u64>) -> Vec<u8> {
-        let settings = entry.request.map(|own| {
-            self.case_requests.push(own);
+        let CaseEntry { vars, reference, request, assert, .. } = entry;
+        let settings = request.map(|own| {
+            self.case_requests.push(*own);
             self.case_requests.len() - 1
         });
-        let assert = entry.assert.into_iter().map(AssertionEntry::into_json).collect();
-        let row = StoredCase { vars: entry.vars, reference: entry.reference, assert, settings, file, line };
+        let row = StoredCase { vars, reference, assert, settings, file, line };
         // Plain data always serializes.
         serde_json::to_vec(&row).unwrap_or_default()
     }
@@ -210,8 +211,8 @@ impl CaseRenderer for CaseBuilder {
             reference,
             tags: Vec::new(),
             cluster: None,
-            request: settings.and_then(|index| self.case_requests.get(index)).cloned(),
-            assert: assert.into_iter().map(AssertionEntry::from_json).collect(),
+            request: settings.and_then(|index| self.case_requests.get(index)).cloned().map(Box::new),
+            assert,
         };
         let mut built = self.build_case(&entry, &"", prompt..prompt + 1, &mut Vec::new())?;
         Some(Case {

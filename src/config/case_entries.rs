@@ -26,7 +26,8 @@ pub(super) struct CaseEntry {
     #[serde(default)]
     pub tags: Vec<String>,
     pub cluster: Option<String>,
-    pub request: Option<RequestEntry>,
+    /// Boxed, because few cases have one.
+    pub request: Option<Box<RequestEntry>>,
     #[serde(default)]
     pub assert: Vec<AssertionEntry>,
 }

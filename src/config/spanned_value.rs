@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde::ser::{Serialize, Serializer};
 use serde_json::{Map, Number, Value};
 
 use super::yaml::Spanned;
@@ -27,6 +28,18 @@ impl SpannedValue {
                     (key.value.clone(), field.value.to_json())
                 };
                 Value::Object(fields.iter().map(pair).collect::<Map<_, _>>())
+            }
+        }
+    }
+}
+
+impl Serialize for SpannedValue {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Scalar(value) => value.serialize(serializer),
+            Self::List(items) => serializer.collect_seq(items.iter().map(|item| &item.value)),
+            Self::Map(fields) => {
+                serializer.collect_map(fields.iter().map(|(key, field)| (&key.value, &field.value)))
             }
         }
     }

@@ -6,7 +6,7 @@ mod resources;
 
 use std::ops::Range;
 
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
 pub(super) use self::resources::{AssertionCaches, CaseResources};
@@ -17,37 +17,53 @@ use crate::eval::{AssertionContext, AssertionError, AssertionPart, BuiltAssertio
 
 /// An assertion as written: `- is-json`, `- contains: Paris`, or `- contains: {value: Paris, weight: 2}`.
 #[derive(Clone, Debug)]
-pub(super) struct AssertionEntry {
-    value: Value,
-    /// The same value with positions; `None` if it did not come from the set file.
-    source: Option<Spanned<SpannedValue>>,
+pub(super) enum AssertionEntry {
+    /// In the set file, with positions.
+    Located(Spanned<SpannedValue>),
+    /// From a column of a CSV or JSONL file, or from a stored case.
+    Unlocated(Value),
 }
 
 impl<'de> Deserialize<'de> for AssertionEntry {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let source = Spanned::<SpannedValue>::deserialize(deserializer)?;
-        Ok(Self { value: source.value.to_json(), source: Some(source) })
+        Spanned::deserialize(deserializer).map(Self::Located)
+    }
+}
+
+impl Serialize for AssertionEntry {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Located(entry) => entry.value.serialize(serializer),
+            Self::Unlocated(value) => value.serialize(serializer),
+        }
     }
 }
 
 impl AssertionEntry {
     /// From a column `assert:NAME` of a CSV or JSONL file.
     pub(super) fn from_column(name: &str, argument: Value) -> Self {
-        Self::from_json(Value::Object(Map::from_iter([(name.to_owned(), argument)])))
+        Self::Unlocated(Value::Object(Map::from_iter([(name.to_owned(), argument)])))
     }
 
-    pub(super) fn from_json(value: Value) -> Self {
-        Self { value, source: None }
-    }
-
-    pub(super) fn into_json(self) -> Value {
-        self.value
+    /// The assertions of a case, as serialized.
+    pub(super) fn deserialize_stored<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Vec<Self>, D::Error> {
+        let values = Vec::<Value>::deserialize(deserializer)?;
+        Ok(values.into_iter().map(Self::Unlocated).collect())
     }
 
     pub(super) fn parse(&self, context: AssertionContext<'_>) -> Result<BuiltAssertion, AssertionDiagnostic> {
-        parse_assertion(self.value.clone(), context).map_err(|error| {
+        let value = match self {
+            Self::Located(entry) => entry.value.to_json(),
+            Self::Unlocated(value) => value.clone(),
+        };
+        parse_assertion(value, context).map_err(|error| {
             let AssertionError { message, hint, part, is_case_fault } = error;
-            let span = self.source.as_ref().and_then(|source| locate_part(source, &part));
+            let span = match self {
+                Self::Located(entry) => locate_part(entry, &part),
+                Self::Unlocated(_) => None,
+            };
             AssertionDiagnostic { problem: Diagnostic::new(message, span, hint), is_case_fault }
         })
     }
