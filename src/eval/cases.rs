@@ -6,14 +6,16 @@
 use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
-use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
+use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
+use std::ops::Range;
 use std::rc::Rc;
 
 use serde::{Deserialize, Serialize};
 use tempfile::{SpooledTempFile, spooled_tempfile};
 
 use super::{
-    Assertion, CallMetric, Case, CaseMetadata, CasePrompt, Digest, GraderTask, collect_grader_tasks,
+    Assertion, CallMetric, Case, CaseMetadata, CasePrompt, Digest, DigestBytes, GraderTask,
+    collect_grader_tasks,
 };
 
 /// Sets larger than this move to a temporary file.
@@ -71,11 +73,10 @@ pub struct GraderModels {
     pub embedders: BTreeSet<String>,
 }
 
-/// The first line of a row. A case has one digest per prompt.
+/// A line of JSON at the start of a row, after one digest per prompt.
 #[derive(Serialize, Deserialize)]
 struct CaseRowHeader {
     id: Box<str>,
-    digests: Vec<Digest>,
     tags: Vec<String>,
     cluster: Option<Box<str>>,
 }
@@ -93,6 +94,8 @@ pub(crate) struct NewCase<'a> {
 
 pub(crate) struct CasesWriter {
     rows: BufWriter<SpooledTempFile>,
+    /// Digests per row.
+    digest_count: usize,
     ends: Vec<u64>,
     features: Vec<u8>,
     grader_models: GraderModels,
@@ -102,6 +105,7 @@ impl Default for CasesWriter {
     fn default() -> Self {
         Self {
             rows: BufWriter::new(spooled_tempfile(MAX_BYTES_IN_MEMORY)),
+            digest_count: 0,
             ends: Vec::new(),
             features: Vec::new(),
             grader_models: GraderModels::default(),
@@ -123,8 +127,10 @@ impl CasesWriter {
                 names.insert(name.clone());
             }
         }
-        let header = CaseRowHeader { id: new.id, digests: new.digests, tags: new.tags, cluster: new.cluster };
-        let mut bytes = serde_json::to_vec(&header)?;
+        self.digest_count = new.digests.len();
+        let mut bytes: Vec<u8> = new.digests.iter().flat_map(Digest::as_bytes).copied().collect();
+        let header = CaseRowHeader { id: new.id, tags: new.tags, cluster: new.cluster };
+        serde_json::to_writer(&mut bytes, &header)?;
         bytes.push(b'\n');
         bytes.extend(new.row);
         self.rows.write_all(&bytes).map_err(|error| with_temp_dir(&error))?;
@@ -146,9 +152,14 @@ impl CasesWriter {
         self.ends.shrink_to_fit();
         self.features.shrink_to_fit();
         let rows = self.rows.into_inner().map_err(|error| with_temp_dir(error.error()))?;
-        let rows = RefCell::new(rows);
-        let (ends, features, grader_models) = (self.ends, self.features, self.grader_models);
-        let store = CaseStore { rows, ends, features, grader_models, render: Box::new(render) };
+        let store = CaseStore {
+            rows: RefCell::new(RowReader { file: BufReader::new(rows), position: None }),
+            digest_count: self.digest_count,
+            ends: self.ends,
+            features: self.features,
+            grader_models: self.grader_models,
+            render: Box::new(render),
+        };
         Ok(Cases { store: Rc::new(store), selected: None, prompt: 0 })
     }
 }
@@ -159,8 +170,30 @@ fn with_temp_dir(error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("{}: {error}", folder.display()))
 }
 
+/// Reads rows through a buffer, because they are mostly read in order.
+struct RowReader {
+    file: BufReader<SpooledTempFile>,
+    /// The end of the last row read; `None` if there is none.
+    position: Option<u64>,
+}
+
+impl RowReader {
+    fn read_row(&mut self, range: Range<u64>) -> Option<Vec<u8>> {
+        let mut row = vec![0; usize::try_from(range.end - range.start).ok()?];
+        // Unlike `seek`, `seek_relative` keeps the buffer.
+        match self.position.take() {
+            Some(position) => self.file.seek_relative(range.start.checked_signed_diff(position)?).ok()?,
+            None => drop(self.file.seek(SeekFrom::Start(range.start)).ok()?),
+        }
+        self.file.read_exact(&mut row).ok()?;
+        self.position = Some(range.end);
+        Some(row)
+    }
+}
+
 struct CaseStore {
-    rows: RefCell<SpooledTempFile>,
+    rows: RefCell<RowReader>,
+    digest_count: usize,
     /// End offset of each row; the first starts at 0.
     ends: Vec<u64>,
     features: Vec<u8>,
@@ -172,11 +205,7 @@ impl CaseStore {
     fn read_row(&self, index: usize) -> Option<Vec<u8>> {
         let end = *self.ends.get(index)?;
         let start = index.checked_sub(1).and_then(|previous| self.ends.get(previous)).copied().unwrap_or(0);
-        let mut row = vec![0; usize::try_from(end - start).ok()?];
-        let mut rows = self.rows.borrow_mut();
-        rows.seek(SeekFrom::Start(start)).ok()?;
-        rows.read_exact(&mut row).ok()?;
-        Some(row)
+        self.rows.borrow_mut().read_row(start..end)
     }
 }
 
@@ -286,11 +315,12 @@ impl Cases {
     }
 
     fn decode_row<'r>(&self, row: &'r [u8]) -> Option<(CaseMetadata, &'r [u8])> {
+        let (digests, row) = row.split_at_checked(self.store.digest_count * size_of::<DigestBytes>())?;
+        let digest = Digest::from_bytes(*digests.as_chunks().0.get(self.prompt)?);
         // Serialized JSON contains no raw line break.
         let end = row.iter().position(|byte| *byte == b'\n')?;
         let (header, rest) = row.split_at(end);
-        let CaseRowHeader { id, digests, tags, cluster } = serde_json::from_slice(header).ok()?;
-        let digest = *digests.get(self.prompt)?;
+        let CaseRowHeader { id, tags, cluster } = serde_json::from_slice(header).ok()?;
         Some((CaseMetadata { id, digest, tags, cluster }, rest.get(1..)?))
     }
 }
@@ -340,7 +370,7 @@ mod tests {
     fn stored_cases_read_back_unchanged() {
         for count in [0, 1, 3, 20_000] {
             let all = build_cases((0..count).map(|n| case(&format!("c{n}"))).collect());
-            assert_eq!(all.store.rows.borrow().is_rolled(), count > 3, "{count}");
+            assert_eq!(all.store.rows.borrow().file.get_ref().is_rolled(), count > 3, "{count}");
             assert_eq!((all.len(), all.is_empty()), (count, count == 0));
             assert!(ids(&all).into_iter().eq((0..count).map(|n| format!("c{n}"))), "{count}");
             assert!(all.get(count).is_none() && all.head(count).is_none());

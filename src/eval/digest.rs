@@ -11,11 +11,22 @@ const PREFIX: &str = "sha256:";
 /// The prefix and two digits per byte.
 const TEXT_LENGTH: usize = PREFIX.len() + 64;
 
+/// The 32 bytes of a digest.
+pub(crate) type DigestBytes = [u8; 32];
+
 /// A SHA-256 digest, written as `sha256:` followed by 64 hexadecimal digits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Digest([u8; 32]);
+pub struct Digest(DigestBytes);
 
 impl Digest {
+    pub(crate) const fn from_bytes(bytes: DigestBytes) -> Self {
+        Self(bytes)
+    }
+
+    pub(crate) const fn as_bytes(&self) -> &DigestBytes {
+        &self.0
+    }
+
     /// The digest of the concatenated pieces.
     pub fn of(pieces: impl IntoIterator<Item = impl AsRef<[u8]>>) -> Self {
         let mut digester = DigestBuilder::default();

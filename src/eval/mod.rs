@@ -54,7 +54,7 @@ pub(crate) use case::{Case, CaseMetadata, CasePrompt, SourceLocation};
 pub(crate) use case_result::CaseResult;
 pub(crate) use case_stats::{CaseStats, LimitHit, ResultRetention, SubjectResults};
 pub(crate) use cases::{CaseFeature, CaseRenderer, Cases, CasesWriter, NewCase};
-pub(crate) use digest::{Digest, DigestBuilder};
+pub(crate) use digest::{Digest, DigestBuilder, DigestBytes};
 pub(crate) use failures::{
     CallFailure, CaseFailure, FailureWording, FatalParty, GraderFailure, JudgeFailure,
 };
