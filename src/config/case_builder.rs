@@ -3,10 +3,9 @@
 //! This happens twice, once when the set is loaded, to find all errors before the first call, and again when
 //! the case runs. In between, only a compact row is kept.
 
-use std::cell::RefCell;
 use std::fmt;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -37,7 +36,7 @@ pub(super) struct CaseBuilder {
     pub(super) embedding: Option<String>,
     /// Request settings of single cases; rows refer to them by index.
     case_requests: Vec<RequestEntry>,
-    caches: RefCell<CaseCaches>,
+    caches: Mutex<CaseCaches>,
 }
 
 /// Files and compiled patterns, shared by all cases.
@@ -86,7 +85,7 @@ impl CaseBuilder {
             judge: None,
             embedding: None,
             case_requests: Vec::new(),
-            caches: RefCell::new(CaseCaches { requests, files, assertions: AssertionCaches::default() }),
+            caches: Mutex::new(CaseCaches { requests, files, assertions: AssertionCaches::default() }),
         }
     }
 
@@ -102,7 +101,7 @@ impl CaseBuilder {
         let problems_before = problems.len();
         let id = &entry.id.value;
         let span = || entry.id.span.clone();
-        let caches = &mut *self.caches.borrow_mut();
+        let caches = &mut *self.caches.lock().unwrap_or_else(PoisonError::into_inner);
         let base = self.build_base_request(entry.request.as_deref(), &mut caches.requests, problems);
         let assertions = self.build_assertions(entry, source, &base.tools, &caches.assertions, problems);
         if self.shared_assertions.is_empty() && entry.assert.is_empty() {
@@ -229,7 +228,7 @@ impl CaseRenderer for CaseBuilder {
     fn render_prompt(&self, metadata: CaseMetadata, row: &[u8], prompt: usize) -> Option<CasePrompt> {
         let StoredPrompt { vars, reference, settings } = serde_json::from_slice(row).ok()?;
         let settings = settings.and_then(|index| self.case_requests.get(index));
-        let caches = &mut *self.caches.borrow_mut();
+        let caches = &mut *self.caches.lock().unwrap_or_else(PoisonError::into_inner);
         let base = self.build_base_request(settings, &mut caches.requests, &mut Vec::new());
         let (system_prompt, messages) = self.prompts.get(prompt)?.render(&vars, &mut caches.files).ok()?;
         let request = Request { system_prompt, messages, ..base };

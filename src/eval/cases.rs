@@ -3,12 +3,11 @@
 //! Each case is stored as a row of bytes: in memory for a small set, in an unnamed temporary file for a large
 //! one. A run keeps using the rows it loaded, even if the set changes on disk.
 
-use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::ops::Range;
-use std::rc::Rc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 use tempfile::{SpooledTempFile, spooled_tempfile};
@@ -21,7 +20,7 @@ use super::{
 /// Sets larger than this move to a temporary file.
 const MAX_BYTES_IN_MEMORY: usize = 1 << 20;
 
-pub(crate) trait CaseRenderer {
+pub(crate) trait CaseRenderer: Send + Sync {
     /// Renders a case with one of the set's prompts; `None` if it can no longer be rendered.
     fn render_case(&self, metadata: CaseMetadata, row: &[u8], prompt: usize) -> Option<Case>;
 
@@ -153,14 +152,14 @@ impl CasesWriter {
         self.features.shrink_to_fit();
         let rows = self.rows.into_inner().map_err(|error| with_temp_dir(error.error()))?;
         let store = CaseStore {
-            rows: RefCell::new(RowReader { file: BufReader::new(rows), position: None }),
+            rows: Mutex::new(RowReader { file: BufReader::new(rows), position: None }),
             digest_count: self.digest_count,
             ends: self.ends,
             features: self.features,
             grader_models: self.grader_models,
             render: Box::new(render),
         };
-        Ok(Cases { store: Rc::new(store), selected: None, prompt: 0 })
+        Ok(Cases { store: Arc::new(store), selected: None, prompt: 0 })
     }
 }
 
@@ -192,7 +191,7 @@ impl RowReader {
 }
 
 struct CaseStore {
-    rows: RefCell<RowReader>,
+    rows: Mutex<RowReader>,
     digest_count: usize,
     /// End offset of each row; the first starts at 0.
     ends: Vec<u64>,
@@ -205,16 +204,16 @@ impl CaseStore {
     fn read_row(&self, index: usize) -> Option<Vec<u8>> {
         let end = *self.ends.get(index)?;
         let start = index.checked_sub(1).and_then(|previous| self.ends.get(previous)).copied().unwrap_or(0);
-        self.rows.borrow_mut().read_row(start..end)
+        self.rows.lock().unwrap_or_else(PoisonError::into_inner).read_row(start..end)
     }
 }
 
 /// Cases of a set in file order, with one of its prompts selected. Cheap to clone.
 #[derive(Clone)]
 pub struct Cases {
-    store: Rc<CaseStore>,
+    store: Arc<CaseStore>,
     /// Indexes of the selected cases; `None` selects all.
-    selected: Option<Rc<[u32]>>,
+    selected: Option<Arc<[u32]>>,
     prompt: usize,
 }
 
@@ -370,7 +369,7 @@ mod tests {
     fn stored_cases_read_back_unchanged() {
         for count in [0, 1, 3, 20_000] {
             let all = build_cases((0..count).map(|n| case(&format!("c{n}"))).collect());
-            assert_eq!(all.store.rows.borrow().file.get_ref().is_rolled(), count > 3, "{count}");
+            assert_eq!(all.store.rows.lock().unwrap().file.get_ref().is_rolled(), count > 3, "{count}");
             assert_eq!((all.len(), all.is_empty()), (count, count == 0));
             assert!(ids(&all).into_iter().eq((0..count).map(|n| format!("c{n}"))), "{count}");
             assert!(all.get(count).is_none() && all.head(count).is_none());

@@ -260,3 +260,10 @@ impl SubjectRun<'_> {
         store.put_result(&self.options.run_id, row, is_sync_point)
     }
 }
+
+/// A run can be spawned on a runtime with several threads.
+const _: fn(RunContext<'_>, &Graders, &EvalSubject, &Cases, &RunOptions, ResumedRun) =
+    |context, graders, subject, cases, options, resumed| {
+        fn assert_send(_: impl Send) {}
+        assert_send(run_subject(context, graders, subject, cases, options, resumed));
+    };

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
+use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
@@ -20,18 +20,18 @@ pub(in crate::config) struct AssertionCaches {
     pub compiled: CompileCache,
     json_files: RefCell<HashMap<PathBuf, Value>>,
     digests: RefCell<HashMap<PathBuf, Option<Digest>>>,
-    templates: RefCell<HashMap<String, Rc<Template>>>,
+    templates: RefCell<HashMap<String, Arc<Template>>>,
 }
 
 impl AssertionCaches {
-    fn template(&self, text: &str) -> Result<Rc<Template>, TemplateError> {
+    fn template(&self, text: &str) -> Result<Arc<Template>, TemplateError> {
         if let Some(template) = self.templates.borrow().get(text) {
-            return Ok(Rc::clone(template));
+            return Ok(Arc::clone(template));
         }
-        let template = Rc::new(Template::new(text)?);
+        let template = Arc::new(Template::new(text)?);
         let mut templates = self.templates.borrow_mut();
         if templates.len() < MAX_TEMPLATES {
-            templates.insert(text.to_owned(), Rc::clone(&template));
+            templates.insert(text.to_owned(), Arc::clone(&template));
         }
         Ok(template)
     }
