@@ -266,6 +266,10 @@ fn spent_stop_budget_holds_while_another_process_has_the_ledger() {
             let output = cli.run(&arguments);
             assert_eq!(simulator.request_count(), before, "{lock}: {arguments:?}");
             output.assert_exit_code(4);
+            let status = cli.run(&["--ledger", "ledger.db", "route", "--json"]).assert_exit_code(0).json();
+            let is_readable = lock == "BEGIN IMMEDIATE";
+            let shown = &status["budget"]["spent_simulated_usd"];
+            assert_eq!(shown.as_f64(), is_readable.then_some(1.0), "{lock}: unknown is not zero: {shown}");
         }
     }
 }

@@ -163,20 +163,24 @@ impl CommandContext {
     /// Warns as soon as the ledger becomes unusable, and names what is then limited to this process.
     fn report_ledger_errors(&self, config: &Config) {
         let stops = config.budget.is_some_and(|budget| budget.on_exceeded == OnExceeded::Stop);
+        let has_budget = config.budget.is_some();
         let is_limited =
             config.providers.values().any(|provider| provider.limits != ProviderLimits::default());
-        let scope_note = match (config.budget.is_some(), is_limited) {
+        let scope_note = move |is_complete: bool| match (has_budget, is_limited) {
+            // The rest of the budget is unknown, so the limits do not matter.
+            _ if stops && !is_complete => ", and calls are refused, because today's spending is unknown",
             (true, true) => ", and the budget and the limits now apply to this process only",
             (true, false) => ", and the budget now applies to this process only",
             (false, true) => ", and the limits now apply to this process only",
             (false, false) => "",
         };
         let (console, has_reported) = (self.console, Arc::clone(&self.has_reported_ledger_error));
-        self.ledger().on_disabled(move |reason| {
+        self.ledger().on_disabled(move |reason, is_complete| {
             if has_reported.swap(true, Ordering::Relaxed) {
                 return;
             }
-            let message = format!("{reason}; health and results of this run will not be saved{scope_note}");
+            let note = scope_note(is_complete);
+            let message = format!("{reason}; health and results of this run will not be saved{note}");
             // Even with --quiet: other processes may now exceed the daily budget.
             if stops { console.warn_always(message) } else { console.warn(message) }
         });

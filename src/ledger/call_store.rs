@@ -65,7 +65,12 @@ impl CallStore for Ledger {
     }
 
     fn spend_on_day(&self, day: &str) -> Result<[Spend; 2], StoreError> {
-        self.read_tables(|rows| Ok([rows.spend(day, false)?, rows.spend(day, true)?]))
+        let read =
+            |rows: &LedgerTables<'_>| Ok((rows.known_spend(day, false)?, rows.known_spend(day, true)?));
+        match self.read_tables(read)? {
+            (Some(real), Some(simulated)) => Ok([real, simulated]),
+            _ => Err(StoreError("the spending cannot be read".into())),
+        }
     }
 
     fn weights(&self, route: &str) -> Result<Vec<WeightRow>, StoreError> {
@@ -104,10 +109,8 @@ impl LedgerTables<'_> {
             ..AdmissionFacts::default()
         };
         if request.daily_budget.is_some() {
-            if self.is_complete() {
-                let spend = self.spend(&logic::utc_day(now), request.is_simulated)?;
-                facts.spent_today = Some(spend.nano_dollars);
-            }
+            let spend = self.known_spend(&logic::utc_day(now), request.is_simulated)?;
+            facts.spent_today = spend.map(|spend| spend.nano_dollars);
             facts.reserved = self.lease_totals(request.reservation_scope(), live_lease_ends(now))?;
         }
         let has_concurrency_limit =

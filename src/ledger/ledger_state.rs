@@ -10,8 +10,8 @@ use super::tables::{LedgerTables, TableSource};
 use super::writer::{WriteJob, run_transaction};
 use super::{LedgerTimeouts, sqlite_file};
 
-/// Called with the reason when the file is disabled.
-type DisabledCallback = Box<dyn Fn(&str) + Send>;
+/// Called when the file is disabled, with the reason and whether the memory copy is complete.
+type DisabledCallback = Box<dyn Fn(&str, bool) + Send>;
 
 pub(super) struct LedgerState {
     /// `None` if everything is in memory.
@@ -94,7 +94,7 @@ impl LedgerState {
     pub(super) fn set_on_disabled(&self, callback: DisabledCallback) {
         let mut slot = lock(&self.on_disabled);
         match self.disabled_reason() {
-            Some(reason) => callback(reason),
+            Some(reason) => callback(reason, self.has_complete_copy()),
             None => *slot = Some(callback),
         }
     }
@@ -154,9 +154,13 @@ impl LedgerState {
         if self.disabled_reason.set(format!("cannot use the ledger{path}: {why}")).is_ok() {
             let callback = lock(&self.on_disabled).take();
             if let (Some(callback), Some(reason)) = (callback, self.disabled_reason()) {
-                callback(reason);
+                callback(reason, self.has_complete_copy());
             }
         }
+    }
+
+    fn has_complete_copy(&self) -> bool {
+        lock(&self.memory_copy).as_ref().is_some_and(|copy| copy.is_complete)
     }
 
     fn copy_to_memory(&self) -> Option<MemoryCopy> {

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use rusqlite::{named_params, params};
+use rusqlite::{Error, named_params, params};
 
 use super::sanitize::{clamp_time, skip_unreadable};
 use super::{LedgerTables, SqlResult, process_identity};
@@ -195,8 +195,14 @@ impl LedgerTables<'_> {
         Ok(())
     }
 
-    /// Spending on a UTC day, real or simulated.
-    pub(crate) fn spend(&self, day: &str, simulated: bool) -> SqlResult<Spend> {
+    /// All spending on a UTC day, real or simulated; `None` if it is unknown, because the row or the file that
+    /// has it cannot be read.
+    pub(crate) fn known_spend(&self, day: &str, simulated: bool) -> SqlResult<Option<Spend>> {
+        if self.is_complete() { self.spend(day, simulated) } else { Ok(None) }
+    }
+
+    /// Spending on a UTC day according to the tables; `None` if the row cannot be read.
+    pub(crate) fn spend(&self, day: &str, simulated: bool) -> SqlResult<Option<Spend>> {
         let row = self
             .connection
             .prepare_cached("SELECT nano_dollars, unknown FROM spend WHERE day = ?1 AND simulated = ?2")?
@@ -204,7 +210,10 @@ impl LedgerTables<'_> {
                 let nano_dollars = NanoDollars::new(unsigned(row.get(0)?));
                 Ok(Spend { nano_dollars, unpriced_calls: unsigned(row.get(1)?) })
             });
-        Ok(skip_unreadable(row)?.unwrap_or(Spend::NONE))
+        match row {
+            Err(Error::QueryReturnedNoRows) => Ok(Some(Spend::NONE)),
+            row => skip_unreadable(row),
+        }
     }
 
     pub(crate) fn add_spend(&self, day: &str, simulated: bool, amount: Spend) -> SqlResult<()> {

@@ -93,8 +93,9 @@ impl Ledger {
         self.shared.disabled_reason()
     }
 
-    /// Sets a callback that runs once, when the file is disabled.
-    pub fn on_disabled(&self, callback: impl Fn(&str) + Send + 'static) {
+    /// Sets a callback that runs once, when the file is disabled. It receives the reason, and whether everything
+    /// in the file could be read before.
+    pub fn on_disabled(&self, callback: impl Fn(&str, bool) + Send + 'static) {
         self.shared.set_on_disabled(Box::new(callback));
     }
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::availability::{Availability, HealthReport, availability_at};
+use super::availability::{HealthReport, availability_at};
 use super::breaker::{active_trips, decayed_counts, decayed_weight, error_rate};
 use super::clock_skew;
 use super::failure_reaction::Cooldown;
@@ -59,13 +59,6 @@ impl HealthStore {
     pub(super) fn snapshot(&self, keys: &SnapshotKeys) -> Arc<Snapshot> {
         let unknown = |_: StoreError| Arc::new(Snapshot::empty(keys.candidates.len()));
         self.store.snapshot(keys).unwrap_or_else(unknown)
-    }
-
-    /// The availability of each target, in the same order.
-    pub fn availability<'a>(&self, targets: impl IntoIterator<Item = &'a Target>) -> Vec<Availability> {
-        let (now, candidates) = (self.now(), targets.into_iter().map(candidate_keys).collect());
-        let snapshot = self.snapshot(&SnapshotKeys { candidates, ..SnapshotKeys::default() });
-        snapshot.candidates.iter().map(|rows| availability_at(rows, now)).collect()
     }
 
     /// What is known about one target.
@@ -166,6 +159,6 @@ pub(super) fn snapshot_keys(route: &Route) -> SnapshotKeys {
     }
 }
 
-fn candidate_keys(target: &Target) -> CandidateKeys {
+pub(super) fn candidate_keys(target: &Target) -> CandidateKeys {
     CandidateKeys { model: target.model_ref.to_string(), target: Some(target_keys(target)) }
 }

@@ -3,6 +3,9 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use super::availability::availability_at;
+use super::health_store::candidate_keys;
+use super::store::SnapshotKeys;
 use super::*;
 use crate::catalog::{Catalog, ModelFacts};
 use crate::chat::{FailureClass, Request, StreamEvent, TokenCount};
@@ -184,4 +187,16 @@ pub(super) fn response_text(record: &CallRecord) -> &str {
 
 pub(super) fn failure_classes(record: &CallRecord) -> Vec<FailureClass> {
     record.attempts.iter().filter_map(|a| a.failure.as_ref().map(|f| f.class)).collect()
+}
+
+impl HealthStore {
+    /// The availability of each target, in the same order.
+    pub(super) fn availability<'a>(
+        &self,
+        targets: impl IntoIterator<Item = &'a Target>,
+    ) -> Vec<Availability> {
+        let (now, candidates) = (self.now(), targets.into_iter().map(candidate_keys).collect());
+        let snapshot = self.snapshot(&SnapshotKeys { candidates, ..SnapshotKeys::default() });
+        snapshot.candidates.iter().map(|rows| availability_at(rows, now)).collect()
+    }
 }

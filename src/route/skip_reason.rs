@@ -124,6 +124,11 @@ impl SkipReason {
         }
     }
 
+    /// Whether a budget does not permit the call, so that waiting does not help.
+    pub fn is_budget_denial(&self) -> bool {
+        matches!(self, Self::BudgetExceeded(_) | Self::PriceUnknownForBudget | Self::SpendingUnknown)
+    }
+
     /// Whether the route's author intended it, so that there is nothing to fix.
     pub fn is_intended(&self) -> bool {
         matches!(self, Self::ConditionNotMet(_) | Self::Duplicate | Self::ConversationPinned(_))

@@ -90,7 +90,12 @@ pub(crate) fn plan_table(view: &PlanView<'_>, width: usize) -> String {
         }
     }
     if first.is_none() && tried > 0 {
-        steps.add_row(["", "", "no candidate is ready: the first to become available is tried", "", ""]);
+        let is_denied = |current| view.skip_now(current).is_some_and(|(skip, _)| skip.is_budget_denial());
+        let consequence = match view.availability.iter().all(is_denied) {
+            true => "no candidate can be called: the call would fail",
+            false => "no candidate is ready: the first to become available is tried",
+        };
+        steps.add_row(["", "", consequence, "", ""]);
     }
     if tried == 0 {
         return format!(
@@ -127,7 +132,7 @@ fn describe_step(
     };
     let skipped = current.and_then(|current| view.skip_now(current));
     let mut text = match (skipped, current.map(|(availability, _)| availability)) {
-        (Some((skip @ SkipReason::BudgetExceeded(_), _)), _) => format!("skip: {}", describe_skip(&skip)),
+        (Some((skip, _)), _) if skip.is_budget_denial() => format!("skip: {}", describe_skip(&skip)),
         (Some((why, _)), _) => {
             format!("skip while another candidate is ready: {}", describe_skip(&why))
         }

@@ -51,7 +51,7 @@ fn with_daily_budget(fixture: RouteFixture, limit: u64, on_exceeded: OnExceeded)
 }
 
 fn recorded_spend(fixture: &RouteFixture, simulated: bool) -> Spend {
-    ledger(fixture).read(|rows| rows.spend(START_DAY, simulated))
+    ledger(fixture).read(|rows| rows.spend(START_DAY, simulated)).unwrap()
 }
 
 #[tokio::test(start_paused = true)]
@@ -81,7 +81,7 @@ async fn daily_budget_stops_calls_until_next_day() {
     tokio::time::advance(seconds(2 * 3600)).await;
     assert!(fixture.call(&route).await.outcome.is_ok());
     assert_eq!(
-        ledger(&fixture).read(|rows| rows.spend("2023-11-15", false)).nano_dollars,
+        ledger(&fixture).read(|rows| rows.spend("2023-11-15", false)).unwrap().nano_dollars,
         NanoDollars::new(2000)
     );
     assert!(fixture.budget_warnings.lock().unwrap().is_empty());
